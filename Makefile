@@ -1,0 +1,118 @@
+# The targets below work on a machine with Python 3.10 or newer, make and git; `make help` lists them.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+
+VENV := .venv
+PYTHON_BIN := $(VENV)/bin/python
+REQUIREMENTS := conf/requirements
+# Programs run with the environment's bin folder first and the Java that was found
+RUN = JAVA_HOME="$$(cat build/java-home)" PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
+PYTEST = $(RUN) $(PYTHON_BIN) -m pytest
+
+.PHONY: help
+help: ## list the targets
+	@sed -n 's/^\([a-z][a-z0-9-]*\):.*## \(.*\)/\1|\2/p' $(firstword $(MAKEFILE_LIST)) \
+		| awk -F '|' '{ printf "  make %-13s %s\n", $$1, $$2 }'
+
+# -- the environment ---------------------------------------------------------------------------
+
+.PHONY: env
+env: $(VENV)/.made ## make .venv, or bring it up to date, from the locked requirements
+
+$(VENV)/.made: conf/setup-python.sh $(REQUIREMENTS)/build.txt $(REQUIREMENTS)/dev.txt pyproject.toml
+	@conf/setup-python.sh $(VENV) $(REQUIREMENTS)/dev.txt
+	@$(PYTHON_BIN) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.PHONY: java
+java: ## find Java 17 or newer, or install it by apt where that is allowed
+	@mkdir -p build
+	@conf/setup-java.sh > build/java-home.new
+	@mv build/java-home.new build/java-home
+
+.PHONY: jars
+jars: $(VENV)/.jars ## resolve the Delta JARs, once
+
+$(VENV)/.jars: $(VENV)/.made | java
+	@echo "resolving the Delta JARs (once, about half a minute) ..."
+	@$(RUN) $(PYTHON_BIN) -m jobs.session > build/jars.log 2>&1 || { cat build/jars.log >&2; exit 1; }
+	@touch $@
+
+# Both keep a stamp inside the environment: gone with it, made again with it.
+.PHONY: env-mlflow
+env-mlflow: .venv-mlflow/.made ## make .venv-mlflow, for conformance runs and the benchmark
+
+.venv-mlflow/.made: conf/setup-python.sh $(REQUIREMENTS)/build.txt $(REQUIREMENTS)/mlflow.txt
+	@conf/setup-python.sh .venv-mlflow $(REQUIREMENTS)/mlflow.txt
+	@touch $@
+
+.PHONY: env-spark35
+env-spark35: .venv-spark35/.made ## make .venv-spark35 (Python 3.10 to 3.12), for the tests on Spark 3.5
+
+.venv-spark35/.made: conf/setup-python.sh $(REQUIREMENTS)/build.txt $(REQUIREMENTS)/spark35.txt
+	@conf/setup-python.sh .venv-spark35 $(REQUIREMENTS)/spark35.txt 12
+	@touch $@
+
+# -- what to run -------------------------------------------------------------------------------
+
+.PHONY: demo
+demo: env java jars ## check 336,776 real flights against a good and a wrong signature
+	@$(RUN) $(PYTHON_BIN) -m jobs.demo
+
+.PHONY: test
+test: env java jars ## run the tests but for the slow ones
+	@$(PYTEST) -m "not slow and not matrix"
+
+.PHONY: test-slow
+test-slow: env java jars ## run the slow tests, and those on Spark 3.5 where its environment is there
+	@$(PYTEST) -m "slow or matrix"
+
+.PHONY: lint
+lint: env ## ruff and mypy
+	@$(PYTHON_BIN) -m ruff check .
+	@$(PYTHON_BIN) -m ruff format --check .
+	@$(PYTHON_BIN) -m mypy
+
+.PHONY: format
+format: env ## let ruff format the code and mend what it can
+	@$(PYTHON_BIN) -m ruff check --fix .
+	@$(PYTHON_BIN) -m ruff format .
+
+.PHONY: bench
+bench: env env-mlflow java jars ## measure, and print ratios to Spark's own scan and to MLflow
+	@$(RUN) $(PYTHON_BIN) -m tests.bench
+
+CORPUS ?= ../shared/oracle
+.PHONY: conformance
+conformance: env java jars ## replay recorded MLflow behaviour: make conformance CORPUS=DIR
+	@$(RUN) $(PYTHON_BIN) -m tests.conformance "$(CORPUS)"
+
+# -- packages and locks ------------------------------------------------------------------------
+
+.PHONY: wheel
+wheel: env ## build the wheel into build/dist
+	@rm -rf build/dist
+	@$(PYTHON_BIN) -m build --wheel --no-isolation --outdir build/dist . > build/wheel.log 2>&1 \
+		|| { cat build/wheel.log >&2; exit 1; }
+	@ls build/dist/*.whl
+
+.PHONY: wheel-test
+wheel-test: wheel ## install the wheel in an empty environment elsewhere, and use it there
+	@conf/test-wheel.sh build/dist/*.whl
+
+UV ?= uv
+# --universal: one lock for every Python and platform; the header names no machine's paths
+LOCK = $(UV) pip compile --quiet --universal --python-version 3.10 --generate-hashes \
+	--no-emit-index-url --custom-compile-command "make lock"
+.PHONY: lock
+lock: ## write the locks anew, keeping versions that still fit (needs uv; UPGRADE=--upgrade for the newest)
+	cd $(REQUIREMENTS) && $(LOCK) $(UPGRADE) build.in -o build.txt
+	cd $(REQUIREMENTS) && $(LOCK) $(UPGRADE) dev.in -o dev.txt
+	cd $(REQUIREMENTS) && $(LOCK) $(UPGRADE) --constraint dev.txt core.in -o core.txt
+	cd $(REQUIREMENTS) && $(LOCK) $(UPGRADE) --override mlflow-overrides.txt mlflow.in -o mlflow.txt
+	cd $(REQUIREMENTS) && $(LOCK) $(UPGRADE) spark35.in -o spark35.txt
+
+.PHONY: clean
+clean: ## remove what was built, but not the environments
+	rm -rf build dist spark-warehouse metastore_db derby.log .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find spark_sig jobs tests -name __pycache__ -type d -prune -exec rm -rf {} +
