@@ -1,0 +1,81 @@
+"""spark_sig: hold every row of every partition to a model signature."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from spark_sig.engines.local import enforce
+    from spark_sig.errors import SignatureError
+    from spark_sig.gate import validate
+    from spark_sig.params import ParamSchema, ParamSpec, enforce_params
+    from spark_sig.policy import Policy
+    from spark_sig.report import Report
+    from spark_sig.rows import enforce_signature, split
+    from spark_sig.schema import ColSpec, Schema, TensorSpec
+    from spark_sig.signature import ModelSignature
+    from spark_sig.types import AnyType, Array, DataType, Map, Object, Property, SparkMLVector
+
+__version__ = "0.1.0"
+
+# Executors import this package for its kernels alone: names are loaded when first used (PEP 562).
+_HOMES = {
+    "AnyType": "types",
+    "Array": "types",
+    "ColSpec": "schema",
+    "DataType": "types",
+    "Map": "types",
+    "ModelSignature": "signature",
+    "Object": "types",
+    "ParamSchema": "params",
+    "ParamSpec": "params",
+    "Policy": "policy",
+    "Property": "types",
+    "Report": "report",
+    "Schema": "schema",
+    "SignatureError": "errors",
+    "SparkMLVector": "types",
+    "TensorSpec": "schema",
+    "enforce": "engines.local",
+    "enforce_params": "params",
+    "enforce_signature": "rows",
+    "split": "rows",
+    "validate": "gate",
+}
+
+__all__ = [
+    "AnyType",
+    "Array",
+    "ColSpec",
+    "DataType",
+    "Map",
+    "ModelSignature",
+    "Object",
+    "ParamSchema",
+    "ParamSpec",
+    "Policy",
+    "Property",
+    "Report",
+    "Schema",
+    "SignatureError",
+    "SparkMLVector",
+    "TensorSpec",
+    "enforce",
+    "enforce_params",
+    "enforce_signature",
+    "split",
+    "validate",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,1 @@
+"""Translations between schemas and the type systems of Arrow and Spark."""

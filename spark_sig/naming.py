@@ -1,0 +1,91 @@
+"""Names for reports: of places in the data, and of types."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.types as pat
+
+from spark_sig.casts import Kind, kind_of
+from spark_sig.types import ColumnType
+
+# Field metadata that carries what only Spark knows (written by compile.spark).
+SPARK_TYPE = b"spark_sig.spark"
+# ... its value for VectorUDT.
+VECTOR = "vector"
+
+
+def member_path(parent: str, name: str) -> str:
+    """Return the path of a named member: ``$.price``, or ``$['unit price']`` where need be.
+
+    Example:
+        >>> member_path("$", "price"), member_path("$", "unit price")
+        ('$.price', "$['unit price']")
+    """
+    if re.fullmatch(r"[^\W\d]\w*", name):
+        return f"{parent}.{name}"
+    quoted = json.dumps(name, ensure_ascii=False)[1:-1].replace('\\"', '"').replace("'", "\\'")
+    return f"{parent}['{quoted}']"
+
+
+def spark_type(field: pa.Field) -> str | None:
+    """Return the Spark type that a field's Arrow type cannot say, or None where it can."""
+    found: bytes | None = (field.metadata or {}).get(SPARK_TYPE)
+    return None if found is None else str(bytes(found), "utf-8")
+
+
+def opaque_type(field: pa.Field) -> str | None:
+    """Return the name of a Spark type that Arrow has no equal for, or None where it has one."""
+    found = spark_type(field)
+    return None if found == VECTOR else found
+
+
+def type_name(field: pa.Field) -> str:
+    """Name the type of a source's field for reports: Spark's name where only Spark has one."""
+    known = spark_type(field)
+    if known is not None:
+        return known
+    return _type_name(field.type)
+
+
+def _type_name(dtype: pa.DataType) -> str:
+    kind = kind_of(dtype)
+    if kind is Kind.DECIMAL:
+        return f"decimal({dtype.precision},{dtype.scale})"
+    if kind is not None:
+        return str(kind.value)
+    if is_list(dtype):
+        return f"array<{type_name(dtype.value_field)}>"
+    if pat.is_map(dtype):
+        return f"map<{_type_name(dtype.key_type)},{type_name(dtype.item_field)}>"
+    if pat.is_struct(dtype):
+        members = (dtype.field(i) for i in range(dtype.num_fields))
+        return f"struct<{','.join(f'{m.name}:{type_name(m)}' for m in members)}>"
+    return str(dtype)
+
+
+def is_list(dtype: pa.DataType) -> bool:
+    """Say whether a type is a list in any of Arrow's layouts."""
+    return (
+        pat.is_list(dtype)
+        or pat.is_large_list(dtype)
+        or pat.is_fixed_size_list(dtype)
+        or (
+            hasattr(pat, "is_list_view")
+            and (pat.is_list_view(dtype) or pat.is_large_list_view(dtype))
+        )
+    )
+
+
+def label(target: ColumnType, required: bool) -> str:
+    """Name a type and its flag for reports, such as ``long (required)``."""
+    return f"{target!r} ({'required' if required else 'optional'})"
+
+
+def tensor_label(dtype: np.dtype[np.generic], dims: tuple[int, ...]) -> str:
+    """Name a tensor's slice for reports, such as ``float32 tensor of shape (28, 28)``."""
+    shown = ", ".join(map(str, dims)) + ("," if len(dims) == 1 else "")
+    return f"{dtype.name} tensor of shape ({shown})"

@@ -1,0 +1,260 @@
+"""Model signatures: the contract between data and a model."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from spark_sig.codec import signature_from_dict, signature_to_dict
+from spark_sig.documents import MAX_CHARACTERS, parse_json
+from spark_sig.errors import SignatureError
+from spark_sig.params import ParamSchema
+from spark_sig.schema import Schema
+
+MLMODEL = "MLmodel"
+SIDES = ("inputs", "outputs")
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class ModelSignature:
+    """What a model takes and gives.
+
+    Args:
+        inputs: the columns or tensors that it takes.
+        outputs: the columns or tensors that it gives.
+        params: the settings that it takes beside the data.
+
+    Raises:
+        SignatureError: where all are missing, or one is of another class.
+
+    Example:
+        >>> from spark_sig.schema import ColSpec
+        >>> signature = ModelSignature(inputs=Schema([ColSpec("double", "x")]))
+        >>> ModelSignature.from_json(signature.to_json()) == signature
+        True
+    """
+
+    inputs: Schema | None = None
+    outputs: Schema | None = None
+    params: ParamSchema | None = None
+
+    def __post_init__(self) -> None:
+        kinds = {"inputs": Schema, "outputs": Schema, "params": ParamSchema}
+        for name, kind in kinds.items():
+            value = getattr(self, name)
+            if value is not None and not isinstance(value, kind):
+                raise SignatureError(
+                    f"a signature's {name} must be a {kind.__name__}",
+                    path=f"$.{name}",
+                    observed=type(value).__name__,
+                )
+        if not any(self._content):
+            raise SignatureError(
+                "a signature needs inputs, outputs or params", path="$", observed="none of them"
+            )
+
+    @property
+    def _content(self) -> tuple[Schema | None, Schema | None, ParamSchema | None]:
+        # No document can tell a param schema without params from none at all.
+        return self.inputs, self.outputs, self.params or None
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, ModelSignature):
+            return NotImplemented
+        return self._content == other._content
+
+    def __hash__(self) -> int:
+        return hash(self._content)
+
+    def __repr__(self) -> str:
+        return (
+            f"inputs: \n  {self.inputs!r}\noutputs: \n  {self.outputs!r}\n"
+            f"params: \n  {self.params!r}\n"
+        )
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """The SHA-256 of the JSON document, as hexadecimal digits."""
+        return hashlib.sha256(self.to_json().encode("ascii")).hexdigest()
+
+    def side(self, name: str) -> Schema:
+        """Return the schema of one side.
+
+        Args:
+            name: ``inputs`` or ``outputs``.
+
+        Raises:
+            SignatureError: where there is no such side, or the signature does not declare it.
+        """
+        if name not in SIDES:
+            raise SignatureError(
+                f"unknown side {name!r}", path="side", expected=f"one of {', '.join(SIDES)}"
+            )
+        schema: Schema | None = getattr(self, name)
+        if schema is None:
+            declared = [side for side in SIDES if getattr(self, side) is not None]
+            raise SignatureError(
+                f"the signature declares no {name}",
+                path=f"$.{name}",
+                observed=", ".join(declared) or "params only",
+                remedy=f'check side="{declared[0]}"' if declared else "infer it from data",
+            )
+        return schema
+
+    def to_dict(self) -> dict[str, str | None]:
+        """Return MLflow's document: inputs, outputs and params, each a JSON string or None."""
+        return signature_to_dict(self.inputs, self.outputs, self.params)
+
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any]) -> ModelSignature:
+        """Read MLflow's document.
+
+        Raises:
+            SignatureError: names the place where the document is wrong.
+        """
+        return cls(*signature_from_dict(document))
+
+    def to_json(self) -> str:
+        """Return the document as text."""
+        return json.dumps(self.to_dict())
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> ModelSignature:
+        """Read the document from text.
+
+        Raises:
+            SignatureError: names the place where the document is wrong.
+        """
+        return cls.from_dict(parse_json(text))
+
+    def to_html(self) -> str:
+        """Return a table of the signature that needs nothing beside itself."""
+        from spark_sig.render.signature import signature_html
+
+        return signature_html(self)
+
+    def _repr_html_(self) -> str:
+        return self.to_html()
+
+    @classmethod
+    def load(cls, source: SignatureSource) -> ModelSignature:
+        """Read a signature from wherever it is; see :func:`load_signature`."""
+        return load_signature(source)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the signature: into the MLmodel where the path leads to one, else as JSON.
+
+        Either the whole file is written, or it stays what it was.
+
+        Args:
+            path: a ``.json`` file, an MLmodel file, or a directory with one.
+
+        Raises:
+            SignatureError: where the MLmodel cannot be read, or the path cannot be written.
+        """
+        target = Path(path)
+        if target.is_dir():
+            target /= MLMODEL
+        if target.suffix == ".json":
+            write_atomically(target, self.to_json().encode("ascii"))
+            return
+        from spark_sig.mlmodel import write_signature
+
+        write_signature(target, self)
+
+
+SignatureSource: TypeAlias = ModelSignature | Mapping[str, Any] | str | os.PathLike[str]
+
+
+def load_signature(source: SignatureSource) -> ModelSignature:
+    """Read a signature from wherever it is.
+
+    Args:
+        source: a signature; its document as a dict or as JSON text; a path to a ``.json`` file,
+            to an MLmodel, or to a directory with one.
+
+    Raises:
+        SignatureError: where there is no signature, or it cannot be read.
+
+    Example:
+        >>> load_signature({"inputs": '[{"type": "long", "name": "a"}]'}).inputs
+        ['a': long (required)]
+    """
+    if isinstance(source, ModelSignature):
+        return source
+    if isinstance(source, Mapping):
+        return ModelSignature.from_dict(source)
+    if isinstance(source, str) and source.lstrip()[:1] in ("{", "["):
+        return ModelSignature.from_json(source)
+    if not isinstance(source, (str, os.PathLike)) or not os.fspath(source):
+        raise SignatureError(
+            "a signature cannot be read from this",
+            expected="a ModelSignature, a dict, JSON text or a path",
+            observed=type(source).__name__,
+        )
+    path = Path(source)
+    path = path / MLMODEL if path.is_dir() else path
+    if path.suffix == ".json":
+        return ModelSignature.from_json(read_bytes(path))
+    from spark_sig.mlmodel import read_signature
+
+    return read_signature(path)
+
+
+def read_bytes(path: Path) -> bytes:
+    """Read a file that ought to hold a signature.
+
+    Raises:
+        SignatureError: where it cannot be read, or is too large to be one.
+    """
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_CHARACTERS + 1)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise SignatureError(
+            f"cannot read the signature: {reason}",
+            path=str(path)[:300],
+            remedy="give a .json file, an MLmodel file, or a directory with an MLmodel",
+        ) from error
+    if len(content) > MAX_CHARACTERS:
+        raise SignatureError(
+            "the file is too large for a signature",
+            path=str(path),
+            expected=f"at most {MAX_CHARACTERS} bytes",
+        )
+    return content
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file under a temporary name beside it, then rename: whole, or not at all.
+
+    Raises:
+        SignatureError: where the place cannot be written.
+    """
+    # A link stays a link, and an existing file keeps its mode.
+    target = Path(os.path.realpath(path))
+    beside = target.with_name(f".{target.name}.{secrets.token_hex(8)}")
+    try:
+        handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            if target.exists():
+                os.chmod(beside, target.stat().st_mode & 0o7777)
+            os.replace(beside, target)
+        except BaseException:
+            beside.unlink(missing_ok=True)
+            raise
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise SignatureError(f"cannot write the signature: {reason}", path=str(path)) from error
