@@ -1,0 +1,1 @@
+"""Checks and casts of Arrow data, NumPy and pyarrow only: all that an executor loads."""

@@ -1,0 +1,176 @@
+"""Tasks: what one Python worker does with the Arrow batches of one partition.
+
+Instances travel to executors in a closure; this module and the rows above it are all that a
+worker imports.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from spark_sig.errors import ROW_ERROR
+from spark_sig.kernels.batch import Outcome, merge_found, row_violations, run_batch
+from spark_sig.kernels.summary import summarise, summarise_details
+from spark_sig.plan import EnforcementPlan, FieldPlan
+from spark_sig.tally import Tally
+
+# The one column in which tallies travel.
+TALLY = pa.schema([("tally", pa.string())])
+
+
+def as_declared(array: pa.Array, dtype: pa.DataType) -> pa.Array:
+    """Return an array under the type that was declared for it.
+
+    The two differ in names of list items, nullable flags and time zones only, so that no value
+    changes.
+    """
+    return array if array.type.equals(dtype) else array.cast(dtype)
+
+
+def _tally_batch(tally: Tally) -> pa.RecordBatch:
+    return pa.RecordBatch.from_arrays([pa.array([tally.dumps()], pa.string())], schema=TALLY)
+
+
+@dataclass(frozen=True, slots=True)
+class Summarise:
+    """Tally the rows of a partition.
+
+    Args:
+        plan: what the rows are held to.
+        fields: the fields to check.
+        inputs: the names under which the fields' columns come in, and their own.
+        keys: names under which the columns of the row key come in.
+        details: name of a column of violations that Catalyst found in the same rows; None where
+            there is none.
+    """
+
+    plan: EnforcementPlan
+    fields: tuple[FieldPlan, ...]
+    inputs: tuple[tuple[str, str], ...]
+    keys: tuple[str, ...]
+    details: str | None
+
+    def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        total = Tally.empty(self.plan.policy.examples)
+        for batch in batches:
+            if not batch.num_rows:
+                continue
+            columns = [batch.column(alias) for alias, _ in self.inputs]
+            names = [name for _, name in self.inputs]
+            checked = pa.RecordBatch.from_arrays(columns, names)
+            outcome = run_batch(self.plan, checked, columns=False, fields=self.fields)
+            if self.details is not None:
+                outcome = merge_found(outcome, batch.column(self.details))
+            total += summarise(self.plan, outcome, [batch.column(key) for key in self.keys])
+        if total.rows:
+            yield _tally_batch(total)
+
+
+@dataclass(frozen=True, slots=True)
+class SummariseDetails:
+    """Tally groups of rows that Catalyst found alike: columns ``detail`` and ``count``."""
+
+    limit: int
+
+    def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        total = Tally.empty(self.limit)
+        for batch in batches:
+            if batch.num_rows:
+                total += summarise_details(
+                    self.limit, batch.column("detail"), batch.column("count")
+                )
+        if total.rows:
+            yield _tally_batch(total)
+
+
+@dataclass(frozen=True, slots=True)
+class Merge:
+    """Add up tallies."""
+
+    limit: int
+
+    def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        texts = (text for batch in batches for text in batch.column("tally").to_pylist())
+        yield _tally_batch(Tally.total(map(Tally.loads, texts), self.limit))
+
+
+@dataclass(frozen=True, slots=True)
+class Enforce:
+    """Give back the rows of a partition as the plan wants them.
+
+    Args:
+        plan: what the rows are held to; its policy says what becomes of a row that violates.
+        inputs: the names under which the source's columns come in, and their own.
+        output: what goes out, one constant schema for every batch.
+    """
+
+    plan: EnforcementPlan
+    inputs: tuple[tuple[str, str], ...]
+    output: pa.Schema
+
+    def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            columns = [batch.column(alias) for alias, _ in self.inputs]
+            names = [name for _, name in self.inputs]
+            source = pa.RecordBatch.from_arrays(columns, names)
+            outcome = run_batch(self.plan, source)
+            yield self._finish(source, outcome, batch.num_rows)
+
+    def _finish(self, source: pa.RecordBatch, outcome: Outcome, rows: int) -> pa.RecordBatch:
+        mode = self.plan.policy.on_violation
+        if mode == "raise":
+            if outcome.found:
+                first = min(row_violations(self.plan, outcome).items())[1][0]
+                raise ValueError(ROW_ERROR + str(first))
+            return self._batch(outcome.columns, rows)
+        if mode == "drop":
+            batch = self._batch(outcome.columns, rows)
+            if not outcome.found:
+                return batch
+            keep = np.ones(rows, dtype=bool)
+            keep[outcome.violating()] = False
+            return batch.filter(pa.array(keep))
+        return self._batch((*outcome.columns, *self._tags(source, outcome, rows)), rows)
+
+    def _tags(
+        self, source: pa.RecordBatch, outcome: Outcome, rows: int
+    ) -> tuple[pa.Array, pa.Array]:
+        """Build ``_violations`` and ``_original``."""
+        violations, original = self.output.field(-2).type, self.output.field(-1).type
+        tagged = row_violations(self.plan, outcome)
+        shown = self.plan.policy.show_values
+        lists = [
+            [
+                {
+                    "path": v.path,
+                    "code": v.code.value,
+                    "expected": v.expected,
+                    "observed": v.observed,
+                    **({"value": v.value} if shown else {}),
+                }
+                for v in tagged.get(row, ())
+            ]
+            for row in range(rows)
+        ]
+        keep = np.ones(rows, dtype=bool)
+        keep[outcome.violating()] = False
+        whole = pa.StructArray.from_arrays(
+            [
+                as_declared(column, original.field(i).type)
+                for i, column in enumerate(source.columns)
+            ],
+            fields=[original.field(i) for i in range(original.num_fields)],
+            mask=pa.array(keep),
+        )
+        return pa.array(lists, violations), whole
+
+    def _batch(self, columns: tuple[pa.Array, ...], rows: int) -> pa.RecordBatch:
+        if not len(self.output):
+            # A batch without columns would lose its rows.
+            return pa.RecordBatch.from_struct_array(pa.array([{}] * rows, pa.struct([])))
+        arrays = [as_declared(c, self.output.field(i).type) for i, c in enumerate(columns)]
+        return pa.RecordBatch.from_arrays(arrays, schema=self.output)

@@ -1,0 +1,1 @@
+"""The parts of the planner: names, values, tensors, and the rung of each check."""

@@ -1,0 +1,85 @@
+"""Matching: which of a source's columns each spec of a schema means."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+
+import pyarrow as pa
+
+from spark_sig.errors import Code, SignatureError
+from spark_sig.naming import member_path, type_name
+from spark_sig.planning.draft import Draft
+from spark_sig.policy import Policy
+from spark_sig.schema import Schema
+
+# Columns that tag mode adds.
+VIOLATIONS, ORIGINAL = "_violations", "_original"
+
+
+def match_columns(
+    draft: Draft, source: pa.Schema, schema: Schema
+) -> tuple[list[int | None], list[int]]:
+    """Find each spec's column, and what becomes of the columns that no spec asks for."""
+    if schema.has_names:
+        places = column_places(draft.policy, source.names)
+        matches = [places.get(folded(draft.policy, spec.name or "")) for spec in schema]
+    else:
+        matches = [i if i < len(source) else None for i in range(len(schema))]
+    taken = set(matches)
+    extras = [i for i in range(len(source)) if i not in taken]
+    if draft.policy.extra == "forbid":
+        for i in extras:
+            path = member_path("$", source.names[i])
+            shown = type_name(source.field(i))
+            draft.find(path, Code.EXTRA_COLUMN, "no such column", shown, "drop it, or extra='drop'")
+    return matches, extras if draft.policy.extra == "keep" else []
+
+
+def folded(policy: Policy, name: str) -> str:
+    """Return a name as the policy compares it."""
+    return name if policy.case == "sensitive" else name.casefold()
+
+
+def column_places(policy: Policy, names: Sequence[str]) -> dict[str, int]:
+    """Return the place of each name; refuse names that the policy cannot tell apart."""
+    places: dict[str, int] = {}
+    for place, name in enumerate(names):
+        key = folded(policy, name)
+        if key in places:
+            raise SignatureError(
+                f"{names[places[key]]!r} and {name!r} differ in case only",
+                path=member_path("$", name),
+                remedy="rename one, or match with case='sensitive'",
+            )
+        places[key] = place
+    return places
+
+
+def refuse_names(source: pa.Schema, policy: Policy) -> None:
+    """Refuse a source with names that occur twice, or that tagging would add."""
+    names = source.names
+    if len(set(names)) < len(names):
+        repeated = sorted({name for name in names if names.count(name) > 1})
+        raise SignatureError(
+            f"the source has more than one column named {', '.join(map(repr, repeated))}",
+            path=member_path("$", repeated[0]),
+            remedy="rename or drop the duplicates first",
+        )
+    if policy.on_violation == "tag":
+        for name in (VIOLATIONS, ORIGINAL):
+            if name in names:
+                raise SignatureError(
+                    f"the source has a column {name!r}, which tagging adds",
+                    path=member_path("$", name),
+                    remedy="rename it first",
+                )
+
+
+def near_miss(name: str, names: Sequence[str]) -> str:
+    """Return a hint at a name that was probably meant, or nothing."""
+    close = difflib.get_close_matches(name, names, n=1, cutoff=0.7)
+    if not close:
+        folded = [other for other in names if other.casefold() == name.casefold()]
+        close = folded[:1]
+    return f"did you mean {close[0]!r}?" if close else ""

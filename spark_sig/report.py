@@ -1,0 +1,370 @@
+"""Reports: the verdict on a whole source, and what it rests on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+from spark_sig.errors import Code, Violation, assert_never
+from spark_sig.plan import Check, EnforcementPlan, Rung
+from spark_sig.policy import Policy
+from spark_sig.schema import ColSpec, Schema
+from spark_sig.tally import CheckTally, Example, Tally, smallest
+from spark_sig.types import AnyType, Array, ColumnType, DataType, Map, Object, SparkMLVector
+
+# Version of the JSON form; published in render/report.schema.json.
+FORMAT = "spark_sig.report/1"
+
+# What may be wrong with the signature itself: MLflow's inference from Spark has no optional field.
+REINFER = "re-infer the signature, or nulls='allow'"
+
+# The remark on a source without rows, which conforms.
+NO_ROWS = "there are no rows: nothing was checked but types"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What was checked.
+
+    Args:
+        kind: ``delta``, ``parquet``, ``dataframe`` or ``values``.
+        name: the path or name as given; empty for a DataFrame.
+        table_id: Delta's table id, else None.
+        version: the version that every read used, None where there is none.
+        files: number of data files at that version, None where unknown.
+        pinned: whether every read is of one version.
+    """
+
+    kind: str
+    name: str = ""
+    table_id: str | None = None
+    version: int | None = None
+    files: int | None = None
+    pinned: bool = False
+
+    def __str__(self) -> str:
+        if not self.pinned:
+            return " ".join(filter(None, (self.kind, self.name))) + ", unpinned"
+        at = "" if self.version is None else f" at version {self.version}"
+        return f"{self.kind} {self.name}{at}"
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """How many rows there were."""
+
+    total: int = 0
+    valid: int = 0
+    violating: int = 0
+
+    def __add__(self, other: Rows) -> Rows:
+        return Rows(
+            self.total + other.total, self.valid + other.valid, self.violating + other.violating
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """What became of one check.
+
+    Args:
+        path: place in a row.
+        code: what is wrong where it fails.
+        expected: what the signature asks for.
+        count: rows that violate it; None for a finding, which types alone decide.
+        observed: the smallest distinct observations.
+        examples: the smallest examples by key.
+        remedy: what the user can do; empty where nothing is known to help.
+        rung: what decided it.  Evidence, not verdict: equality leaves it out.
+        proven: share of the rows that no scan was needed for.  Evidence as well.
+    """
+
+    path: str
+    code: Code
+    expected: str
+    count: int | None
+    observed: tuple[str, ...] = ()
+    examples: tuple[Example, ...] = ()
+    remedy: str = ""
+    rung: Rung = field(default=Rung.SCHEMA, compare=False)
+    proven: float = field(default=0.0, compare=False)
+
+    @property
+    def violated(self) -> bool:
+        """Whether anything violates it."""
+        return self.count is None or self.count > 0
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The verdict on a source, or on a part of one: a commutative monoid under ``+``.
+
+    Args:
+        signature: fingerprint of the signature (SHA-256 of its canonical JSON), empty in the
+            report of nothing.
+        side: ``inputs`` or ``outputs``.
+        policy: the choices that it was made under.
+        source: what was checked.
+        rows: rows seen or proven.
+        checks: findings first, then every check on rows, in the plan's order.
+        expected_rows: rows that the source's files say there are; None where nothing says so.
+        min_rows: rows that there must be at least.
+        row_count: rows that a tensor's fixed first axis asks for; None where any number will do.
+        row_key: names of the columns that the examples' keys are made of.
+        warnings: remarks that do not change the verdict; ``remarks`` has the one on no rows too.
+    """
+
+    signature: str = ""
+    side: str = "inputs"
+    policy: Policy = field(default_factory=Policy)
+    source: Source = field(default_factory=lambda: Source("values"))
+    rows: Rows = field(default_factory=Rows)
+    checks: tuple[CheckResult, ...] = ()
+    expected_rows: int | None = None
+    min_rows: int = 0
+    row_count: int | None = None
+    row_key: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    @classmethod
+    def empty(cls) -> Report:
+        """Return the report of nothing, the neutral element of ``+``."""
+        return cls()
+
+    @classmethod
+    def of(
+        cls,
+        plan: EnforcementPlan,
+        tally: Tally,
+        *,
+        signature: str,
+        side: str,
+        source: Source,
+        expected_rows: int | None = None,
+        min_rows: int = 0,
+        row_key: tuple[str, ...] = (),
+        warnings: tuple[str, ...] = (),
+        schema: Schema | None = None,
+    ) -> Report:
+        """Say what a plan and the tally of all rows under it amount to.
+
+        Args:
+            plan: what the rows were held to.
+            tally: what was seen of them.
+            signature: the signature's fingerprint.
+            side: ``inputs`` or ``outputs``.
+            source: what was checked.
+            expected_rows: rows that the source's files say there are.
+            min_rows: rows that there must be at least.
+            row_key: names of the columns that the examples' keys are made of.
+            warnings: remarks that do not change the verdict.
+            schema: the side of the signature that the plan was made for; where it has no optional
+                field at all, NULLs get a remedy that says so.
+        """
+        suspect = schema is not None and plan.policy.nulls == "reject" and all_required(schema)
+        findings = tuple(
+            CheckResult(v.path, v.code, v.expected, None, (v.observed,), (), v.remedy)
+            for v in plan.findings
+        )
+        results = tuple(
+            _result(check, tally.checks.get(index, CheckTally()), suspect)
+            for index, check in enumerate(plan.checks)
+        )
+        return cls(
+            signature,
+            side,
+            plan.policy,
+            source,
+            Rows(tally.rows, tally.rows - tally.violating, tally.violating),
+            findings + results,
+            expected_rows,
+            min_rows,
+            plan.row_count,
+            row_key,
+            tuple(sorted({*warnings})),
+        )
+
+    @property
+    def complete(self) -> bool:
+        """Whether every row that the source's files promise was seen or proven.
+
+        A finding by types alone needs no rows and is complete.
+        """
+        if self._by_types_alone:
+            return True
+        return self.expected_rows is None or self.expected_rows == self.rows.total
+
+    @property
+    def _by_types_alone(self) -> bool:
+        """Whether no row had to be counted."""
+        return any(check.count is None for check in self.checks)
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """All remarks that do not change the verdict."""
+        # Not kept: one empty part of a source says nothing of the whole.
+        if self.rows.total or self._by_types_alone or not self.signature:
+            return self.warnings
+        return tuple(sorted({*self.warnings, NO_ROWS}))
+
+    @property
+    def conforms(self) -> bool:
+        """Whether the whole source fits the signature."""
+        return (
+            self.complete
+            and not any(check.violated for check in self.checks)
+            and self._row_count_violation() is None
+        )
+
+    @property
+    def violations(self) -> tuple[Violation, ...]:
+        """One violation for each check that is violated, and for a wrong number of rows."""
+        found = [
+            Violation(c.path, c.code, c.expected, ", ".join(c.observed), c.remedy)
+            for c in self.checks
+            if c.violated
+        ]
+        row_count = self._row_count_violation()
+        return (*found, row_count) if row_count else tuple(found)
+
+    def _row_count_violation(self) -> Violation | None:
+        total = self.rows.total
+        if self._by_types_alone:
+            return None
+        if self.row_count is not None and total != self.row_count:
+            return Violation("$", Code.ROW_COUNT, f"{self.row_count} rows", f"{total} rows")
+        if total < self.min_rows:
+            return Violation("$", Code.ROW_COUNT, f"at least {self.min_rows} rows", f"{total} rows")
+        return None
+
+    def __add__(self, other: Report) -> Report:
+        """Add the report of other rows of the same source.
+
+        Raises:
+            ValueError: where the two are not about one signature, source and policy.
+        """
+        if not self.signature:
+            return other
+        if not other.signature:
+            return self
+        for name in ("signature", "side", "policy", "source", "min_rows", "row_count", "row_key"):
+            if getattr(self, name) != getattr(other, name):
+                raise ValueError(f"reports that differ in {name} do not add up")
+        if list(map(_asked, self.checks)) != list(map(_asked, other.checks)):
+            raise ValueError("reports on different checks do not add up")
+        expected = (
+            None
+            if self.expected_rows is None or other.expected_rows is None
+            else self.expected_rows + other.expected_rows
+        )
+        return replace(
+            self,
+            rows=self.rows + other.rows,
+            checks=tuple(
+                _plus(a, b, self.rows.total, other.rows.total, self.policy.examples)
+                for a, b in zip(self.checks, other.checks, strict=True)
+            ),
+            expected_rows=expected,
+            warnings=tuple(sorted({*self.warnings, *other.warnings})),
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the report as JSON values; see ``render/report.schema.json``."""
+        from spark_sig.render.document import report_document
+
+        return report_document(self)
+
+    def to_json(self, *, indent: int | None = 2) -> str:
+        """Return the report as JSON text."""
+        from spark_sig.render.document import report_json
+
+        return report_json(self, indent=indent)
+
+    def to_text(self) -> str:
+        """Return the report as plain text for a terminal."""
+        from spark_sig.render.text import report_text
+
+        return report_text(self)
+
+    def to_html(self) -> str:
+        """Return the report as one self-contained HTML page."""
+        from spark_sig.render.html import report_html
+
+        return report_html(self)
+
+    def _repr_html_(self) -> str:
+        return self.to_html()
+
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any]) -> Report:
+        """Read what :meth:`to_dict` gave."""
+        from spark_sig.render.document import report_from_document
+
+        return report_from_document(document)
+
+
+def _result(check: Check, tally: CheckTally, suspect: bool) -> CheckResult:
+    by_nulls = check.code is Code.NULL and "null" in tally.observed
+    return CheckResult(
+        check.path,
+        check.code,
+        check.expected,
+        tally.count,
+        tally.observed,
+        tally.examples,
+        REINFER if suspect and by_nulls else "",
+        check.rung,
+        0.0 if check.live else 1.0,
+    )
+
+
+def _asked(check: CheckResult) -> tuple[object, ...]:
+    """Return what a check asked, and a finding's answer: the same in all parts of a source."""
+    finding = (check.observed, check.remedy) if check.count is None else None
+    return check.path, check.code, check.expected, finding
+
+
+def _plus(a: CheckResult, b: CheckResult, left: int, right: int, limit: int) -> CheckResult:
+    if a.count is None or b.count is None:
+        return a
+    both = CheckTally(a.count, a.observed, a.examples).plus(
+        CheckTally(b.count, b.observed, b.examples), limit
+    )
+    rows = left + right
+    proven = (a.proven * left + b.proven * right) / rows if rows else min(a.proven, b.proven)
+    order = list(Rung)
+    rung = max(a.rung, b.rung, key=order.index)
+    return replace(
+        a,
+        count=both.count,
+        observed=both.observed,
+        examples=smallest(both.examples, limit),
+        remedy=a.remedy or b.remedy,
+        rung=rung,
+        proven=proven,
+    )
+
+
+def all_required(schema: Schema) -> bool:
+    """Say whether a schema has columns, and no optional field at any level."""
+    return all(isinstance(s, ColSpec) and bool(s.required) and _required(s.type) for s in schema)
+
+
+def _required(dtype: ColumnType) -> bool:
+    match dtype:
+        case Array():
+            return _required(dtype.dtype)
+        case Map():
+            return _required(dtype.value_type)
+        case Object():
+            return all(p.required and _required(p.dtype) for p in dtype.properties)
+        case DataType() | AnyType() | SparkMLVector():
+            return True
+        case _:
+            assert_never(dtype)
+
+
+def policy_fields(policy: Policy) -> dict[str, Any]:
+    """Return a policy's choices by name."""
+    return {f.name: getattr(policy, f.name) for f in fields(policy)}
