@@ -1,0 +1,1 @@
+"""Delta tables, and the only door to the JVM."""

@@ -1,0 +1,168 @@
+"""Snapshots of Delta tables: what the log says of one version, without reading any data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from spark_sig.errors import SourceError
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One version of a Delta table.
+
+    Args:
+        path: where the table lies.
+        table_id: the table's own id.
+        version: the version.
+        files: number of data files; None where the log is out of reach (Spark Connect).
+        rows: rows of all files, less those that deletion vectors delete; None where a file's
+            entry does not say, or the log is out of reach.
+    """
+
+    path: str
+    table_id: str
+    version: int
+    files: int | None
+    rows: int | None
+
+
+def is_classic(spark: SparkSession) -> bool:
+    """Say whether the session has a JVM at hand (Spark Connect has none)."""
+    return hasattr(spark, "_jsparkSession")
+
+
+def read_snapshot(
+    spark: SparkSession, path: str, version: int | None = None, timestamp: str | None = None
+) -> Snapshot:
+    """Resolve a table to one version, the newest where neither version nor time is given.
+
+    Args:
+        spark: the session.
+        path: where the table lies.
+        version: the version to take.
+        timestamp: the time to take the table at, read by Spark in the session's time zone where
+            it names none.
+
+    Raises:
+        SourceError: where there is no such table, version or time.
+    """
+    if timestamp is not None:
+        version = _version_at(spark, path, timestamp)
+    if is_classic(spark):
+        return _from_log(spark, path, version)
+    return _from_history(spark, path, version)
+
+
+def read_version(spark: SparkSession, snapshot: Snapshot) -> DataFrame:
+    """Return the rows of a snapshot; every read of the result is of that version."""
+    reader = spark.read.format("delta").option("versionAsOf", snapshot.version)
+    return reader.load(snapshot.path)
+
+
+def quoted(name: str) -> str:
+    """Quote one part of an SQL identifier.
+
+    Example:
+        >>> quoted("a`b")
+        '`a``b`'
+    """
+    return "`" + name.replace("`", "``") + "`"
+
+
+def _history(spark: SparkSession, path: str) -> DataFrame:
+    return spark.sql(f"DESCRIBE HISTORY delta.{quoted(path)}")
+
+
+def _version_at(spark: SparkSession, path: str, timestamp: str) -> int:
+    # The history carries each version's time, in-commit where the table has it.
+    from pyspark.errors import PySparkException
+    from pyspark.sql import functions as F
+
+    try:
+        asked = F.lit(timestamp).cast("timestamp")
+        row = (
+            _history(spark, path)
+            .select("version", "timestamp", asked.alias("asked"))
+            .where("asked IS NULL OR timestamp <= asked")
+            .agg(F.max("version"), F.max("asked"), F.count("*"))
+            .collect()[0]
+        )
+    except PySparkException as error:
+        raise SourceError(f"the time {timestamp!r} cannot be read: {first_line(error)}") from error
+    if row[2] == 0:
+        raise SourceError(f"the table {path} has no version at or before {timestamp}")
+    if row[1] is None:
+        raise SourceError(f"{timestamp!r} is not a time; write it as 2024-01-31 12:00:00")
+    return int(row[0])
+
+
+def _from_history(spark: SparkSession, path: str, version: int | None) -> Snapshot:
+    history = _history(spark, path)
+    if version is not None:
+        found = history.where(f"version = {int(version)}").select("version").collect()
+    else:
+        found = history.limit(1).select("version").collect()
+    if not found:
+        raise SourceError(f"the table {path} has no version {version}")
+    detail = spark.sql(f"DESCRIBE DETAIL delta.{quoted(path)}").select("id").collect()[0]
+    return Snapshot(path, detail["id"], int(found[0]["version"]), None, None)
+
+
+def _from_log(spark: SparkSession, path: str, version: int | None) -> Snapshot:
+    from py4j.protocol import Py4JJavaError
+    from pyspark.sql import DataFrame
+    from pyspark.sql import functions as F
+
+    entry: Any = spark._jvm.org.apache.spark.sql.delta.DeltaLog  # type: ignore[union-attr]
+    try:
+        pair = entry.forTableWithSnapshot(spark._jsparkSession, path)
+        snapshot = pair._2()
+        if int(snapshot.version()) < 0:
+            raise SourceError(f"there is no Delta table at {path}")
+        if version is not None and version != int(snapshot.version()):
+            if not 0 <= version < int(snapshot.version()):
+                raise SourceError(
+                    f"the table {path} has no version {version}; the newest is "
+                    f"{int(snapshot.version())}"
+                )
+            snapshot = _snapshot_at(pair._1(), version)
+        files = DataFrame(snapshot.allFiles().toDF(), spark)
+        records = F.get_json_object("stats", "$.numRecords").cast("long")
+        deleted = F.coalesce(F.col("deletionVector.cardinality"), F.lit(0))
+        row = files.agg(
+            F.count("*"), F.count(records), F.coalesce(F.sum(records - deleted), F.lit(0))
+        ).collect()[0]
+        table_id = str(snapshot.metadata().id())
+        found = int(snapshot.version())
+    except Py4JJavaError as error:
+        raise SourceError(
+            f"the log of the table {path} cannot be read at "
+            f"{'its newest version' if version is None else f'version {version}'}: "
+            f"{first_line(error.java_exception)}"
+        ) from error
+    rows = int(row[2]) if row[0] == row[1] else None
+    return Snapshot(path, table_id, found, int(row[0]), rows)
+
+
+def _snapshot_at(log: Any, version: int) -> Any:
+    """Call ``DeltaLog.getSnapshotAt``, whose number of defaulted arguments differs by release."""
+    from py4j.protocol import Py4JError
+
+    arguments: list[Any] = []
+    while True:
+        try:
+            default = getattr(log, f"getSnapshotAt$default${len(arguments) + 2}")
+            arguments.append(default())
+        except Py4JError:
+            return log.getSnapshotAt(version, *arguments)
+
+
+def first_line(error: object) -> str:
+    """Return the first line of an error's text, the rest being Spark's plan and traces."""
+    text = str(error).strip()
+    return text.splitlines()[0] if text else type(error).__name__

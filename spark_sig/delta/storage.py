@@ -1,0 +1,100 @@
+"""Files on any storage that Hadoop reaches."""
+
+from __future__ import annotations
+
+import secrets
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from spark_sig.delta.log import first_line, is_classic
+from spark_sig.errors import SourceError
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+
+def write_text(spark: SparkSession, path: str, text: str) -> None:
+    """Write a file as UTF-8 under a temporary name beside it, then rename it over any older one.
+
+    Where the storage renames atomically (HDFS), readers see the old file or the new one, whole;
+    object stores show a file only once it is written.  Missing folders are made.
+
+    Raises:
+        SourceError: where it cannot be written, or the session has no JVM (Spark Connect).
+    """
+    errors = _jvm_errors()
+    target, system, conf = _reach(spark, path)
+    beside = _java(spark).Path(target.getParent(), f".{target.getName()}.{secrets.token_hex(8)}")
+    try:
+        try:
+            stream = system.create(beside, False)
+            try:
+                stream.write(bytearray(text.encode()))
+            finally:
+                stream.close()
+            _rename(spark, system, conf, beside, target)
+        except BaseException:
+            with suppress(*errors):
+                system.delete(beside, False)
+            raise
+    except errors as error:
+        raise _unwritable(path, error) from error
+
+
+def is_folder(spark: SparkSession, path: str) -> bool:
+    """Say whether a path is a folder that exists.
+
+    Raises:
+        SourceError: where the storage cannot be reached.
+    """
+    target, system, _ = _reach(spark, path)
+    try:
+        return bool(system.exists(target) and system.getFileStatus(target).isDirectory())
+    except _jvm_errors() as error:
+        raise _unwritable(path, error) from error
+
+
+def _reach(spark: SparkSession, path: str) -> tuple[Any, Any, Any]:
+    if not is_classic(spark):
+        raise SourceError(
+            f"cannot write {path}: Spark Connect reaches no storage from here; give a local path"
+        )
+    try:
+        conf = spark._jsparkSession.sessionState().newHadoopConf()
+        target = _java(spark).Path(path)
+        return target, target.getFileSystem(conf), conf
+    except _jvm_errors() as error:
+        raise _unwritable(path, error) from error
+
+
+def _jvm_errors() -> tuple[type[Exception], ...]:
+    # PySpark turns those that it knows into its own.
+    from py4j.protocol import Py4JError
+    from pyspark.errors import PySparkException
+
+    return Py4JError, PySparkException
+
+
+def _java(spark: SparkSession) -> Any:
+    return spark._jvm.org.apache.hadoop.fs  # type: ignore[union-attr]
+
+
+def _rename(spark: SparkSession, system: Any, conf: Any, beside: Any, target: Any) -> None:
+    fs = _java(spark)
+    try:
+        # Only this interface overwrites in one step; some storages lack it.
+        context = fs.FileContext.getFileContext(target.toUri(), conf)
+    except _jvm_errors():
+        system.delete(target, False)
+        if not system.rename(beside, target):
+            raise SourceError(f"cannot write {target}: the rename was refused") from None
+        return
+    option = getattr(fs, "Options$Rename")
+    options = spark._sc._gateway.new_array(option, 1)  # type: ignore[union-attr]
+    options[0] = option.OVERWRITE
+    context.rename(beside, target, options)
+
+
+def _unwritable(path: str, error: Any) -> SourceError:
+    cause = getattr(error, "java_exception", error)
+    return SourceError(f"cannot write {path}: {first_line(cause)}")

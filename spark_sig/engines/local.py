@@ -1,0 +1,248 @@
+"""Enforcement on the driver: values in any container in, the same values as declared out."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from itertools import chain
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from spark_sig.engines.arrays import check_tensor, is_sparse, shape_label
+from spark_sig.engines.frames import enforce_frame
+from spark_sig.engines.tables import enforce_array, enforce_table
+from spark_sig.engines.tensor_frames import enforce_tensor_frame
+from spark_sig.errors import Code, Violation, ViolationError
+from spark_sig.naming import member_path
+from spark_sig.params import enforce_params
+from spark_sig.policy import Policy
+from spark_sig.schema import Schema, TensorSpec
+from spark_sig.signature import ModelSignature, SignatureSource
+from spark_sig.types import Array, DataType, Map, Object
+
+_ARROW = (pa.Table, pa.RecordBatch, pa.Array, pa.ChunkedArray)
+_MOMENTS = (dt.datetime, dt.date)
+_DEFAULT = Policy()
+
+
+def enforce(
+    data: Any,
+    signature: SignatureSource,
+    *,
+    params: Mapping[str, Any] | None = None,
+    policy: Policy | None = None,
+    side: str = "inputs",
+) -> Any:
+    """Check every value of some data against a signature, and convert what may be converted.
+
+    The caller's objects are never changed; values that need no change may be shared with what is
+    returned.
+
+    Args:
+        data: a pandas DataFrame or Series, a NumPy array, a dict, a list, a scalar, a SciPy CSR or
+            CSC matrix, an Arrow table, batch or array; or such data and params in a tuple.
+        signature: a signature, or whatever loads as one.
+        params: the params beside the data.
+        policy: the choices; the default policy where None.
+        side: ``inputs`` or ``outputs``.
+
+    Returns:
+        The data: a DataFrame for columns, an array or a dict of arrays for tensors, Arrow for
+        Arrow.  With params a tuple: the data, and the completed params.
+
+    Raises:
+        ViolationError: lists every violation, of data and params alike.
+        SignatureError: where the signature does not load, or has no such side.
+
+    Example:
+        >>> signature = {"inputs": '[{"type": "double", "name": "x", "required": true}]'}
+        >>> enforce({"x": 1.5}, signature)["x"].tolist()
+        [1.5]
+    """
+    loaded = ModelSignature.load(signature)
+    policy = _DEFAULT if policy is None else policy
+    with_params = params is not None
+    if params is None and loaded.params is not None and _is_pair(data):
+        data, params = data
+        with_params = True
+    if not with_params:
+        return enforce_values(data, loaded.side(side), policy)
+    found: list[Violation] = []
+    made: Any = None
+    completed: dict[str, Any] = {}
+    try:
+        made = enforce_values(data, loaded.side(side), policy)
+    except ViolationError as error:
+        found += error.violations
+    try:
+        completed = enforce_params(params, loaded.params, policy=policy)
+    except ViolationError as error:
+        found += error.violations
+    if found:
+        raise ViolationError(found)
+    return made, completed
+
+
+def _is_pair(data: Any) -> bool:
+    return isinstance(data, tuple) and len(data) == 2 and isinstance(data[1], Mapping)
+
+
+def enforce_values(data: Any, schema: Schema, policy: Policy) -> Any:
+    """Hold data to one side of a signature; see :func:`enforce`."""
+    if isinstance(data, _ARROW):
+        return _arrow(data, schema, policy)
+    if isinstance(data, pd.Series):
+        data = data.to_frame() if data.name is not None else pd.DataFrame({0: data})
+    if schema.is_tensor:
+        return _tensors(data, schema, policy)
+    frame = data if isinstance(data, pd.DataFrame) else _frame(data, schema)
+    return enforce_frame(frame, schema, policy)
+
+
+def _refuse(expected: str, observed: str, remedy: str = "", path: str = "$") -> ViolationError:
+    return ViolationError([Violation(path, Code.TYPE, expected, observed, remedy)])
+
+
+def _class(value: object) -> str:
+    if isinstance(value, np.ndarray):
+        return shape_label(value.dtype, value.shape)
+    return "null" if value is None else type(value).__name__
+
+
+def _arrow(data: Any, schema: Schema, policy: Policy) -> Any:
+    if isinstance(data, pa.RecordBatch):
+        table = enforce_table(pa.Table.from_batches([data]), schema, policy)
+        batches = table.combine_chunks().to_batches()
+        return batches[0] if batches else pa.RecordBatch.from_pylist([], schema=table.schema)
+    if isinstance(data, pa.Table):
+        return enforce_table(data, schema, policy)
+    if schema.has_names or len(schema) > 1:
+        raise _refuse("named or several columns", "one Arrow array", "give a table")
+    return enforce_array(data, schema, policy)
+
+
+# --- columns --------------------------------------------------------------------------------------
+
+
+def _frame(data: Any, schema: Schema) -> pd.DataFrame:
+    """Lay out values as a frame, as MLflow does, but let nothing change its type on the way."""
+    expected = "columns"
+    if np.isscalar(data) or isinstance(data, _MOMENTS):
+        return pd.DataFrame({0: _objects([data])})
+    if isinstance(data, np.ndarray):
+        if data.ndim == 0:
+            return pd.DataFrame({0: _objects([data.item()])})
+        if data.ndim > 2:
+            raise _refuse(expected, _class(data), "give a frame, or an array of rows and columns")
+        return pd.DataFrame(data)
+    try:
+        if isinstance(data, dict):
+            return _dict_frame(data, schema)
+        if isinstance(data, list):
+            return _list_frame(data)
+    except (ValueError, TypeError) as error:
+        observed = f"{_class(data)} that is no frame: {error}"
+        raise _refuse(expected, observed, "give lists of one length, or single values") from error
+    raise _refuse(expected, _class(data), "give a frame, a dict, a list or a scalar")
+
+
+def _objects(values: list[Any]) -> pd.Series[Any]:
+    made = np.empty(len(values), object)
+    for place, value in enumerate(values):  # NumPy would take arrays and lists apart
+        made[place] = value
+    return pd.Series(made)
+
+
+def _list_frame(data: list[Any]) -> pd.DataFrame:
+    """Read a list of dicts or of lists as rows, and any other as one column."""
+    if data and all(isinstance(row, dict) for row in data):
+        names = dict.fromkeys(chain.from_iterable(data))
+        # As pandas does, NaN stands for what a row lacks.
+        return pd.DataFrame({n: _objects([row.get(n, np.nan) for row in data]) for n in names})
+    if data and all(isinstance(row, (list, tuple)) for row in data):
+        width = max(map(len, data))
+        rows = [[*row, *[None] * (width - len(row))] for row in data]
+        return pd.DataFrame({i: _objects([row[i] for row in rows]) for i in range(width)})
+    if any(isinstance(row, (dict, list, tuple)) for row in data):
+        raise ValueError("rows of different kinds")
+    return pd.DataFrame({0: _objects(data)} if data else None)
+
+
+def _dict_frame(data: dict[Any, Any], schema: Schema) -> pd.DataFrame:
+    """Read a dict as one row where its values are those of a row, else as columns."""
+    kinds = [spec.type for spec in schema]
+    nested = any(isinstance(kind, (Array, Object, Map)) for kind in kinds)
+    scalars = any(isinstance(kind, DataType) for kind in kinds)
+    values = list(data.values())
+    if nested or all(_is_cell(value, texts=not scalars) for value in values):
+        cells = [v.item() if isinstance(v, np.ndarray) and not v.ndim else v for v in values]
+        made = {}
+        for name, cell in zip(data, cells, strict=True):
+            made[name] = _objects([cell])
+        return pd.DataFrame(made) if made else pd.DataFrame([{}])
+    columns = {}
+    for name, value in data.items():
+        if isinstance(value, list) or (isinstance(value, np.ndarray) and value.ndim > 1):
+            value = _objects(value if isinstance(value, list) else value.tolist())
+        columns[name] = value
+    return pd.DataFrame(columns)
+
+
+def _is_cell(value: Any, *, texts: bool) -> bool:
+    """Say whether a value is that of one row; a list of texts may be."""
+    return (
+        np.isscalar(value)
+        or value is None
+        or isinstance(value, _MOMENTS)
+        or (texts and isinstance(value, list) and all(isinstance(item, str) for item in value))
+        or (isinstance(value, np.ndarray) and value.ndim == 0)
+    )
+
+
+# --- tensors --------------------------------------------------------------------------------------
+
+
+def _tensors(data: Any, schema: Schema, policy: Policy) -> Any:
+    specs = [spec for spec in schema if isinstance(spec, TensorSpec)]
+    if isinstance(data, pd.DataFrame):
+        return enforce_tensor_frame(data, schema, policy)
+    if specs[0].name is None:
+        if not (isinstance(data, np.ndarray) or is_sparse(data)):
+            expected = shape_label(specs[0].type, specs[0].shape)
+            raise _refuse(expected, _class(data), "give a NumPy array, a CSR or CSC matrix")
+        if found := check_tensor(data, specs[0], "$", policy):
+            raise ViolationError(found)
+        return data
+    if isinstance(data, np.ndarray) and len(specs) == 1:
+        data = {specs[0].name: data}
+    if not isinstance(data, dict):
+        raise _refuse("a dict of NumPy arrays by name", _class(data))
+    return _named_tensors(data, specs, policy)
+
+
+def _named_tensors(
+    data: dict[Any, Any], specs: list[TensorSpec], policy: Policy
+) -> dict[str, np.ndarray[Any, Any]]:
+    found: list[Violation] = []
+    for spec in specs:
+        path, expected = member_path("$", spec.name or ""), shape_label(spec.type, spec.shape)
+        if spec.name not in data:
+            found.append(Violation(path, Code.MISSING_COLUMN, expected, "nothing"))
+        elif not isinstance(data[spec.name], np.ndarray):
+            observed = _class(data[spec.name])
+            found.append(Violation(path, Code.TYPE, expected, observed, "give a NumPy array"))
+        else:
+            found += check_tensor(data[spec.name], spec, path, policy)
+    names = {spec.name for spec in specs}
+    if policy.extra == "forbid":
+        found += [
+            Violation(member_path("$", str(name)), Code.EXTRA_COLUMN, "no such tensor", _class(v))
+            for name, v in data.items()
+            if name not in names
+        ]
+    if found:
+        raise ViolationError(found)
+    return {str(spec.name): data[spec.name] for spec in specs}

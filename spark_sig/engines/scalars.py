@@ -1,0 +1,205 @@
+"""Python and NumPy scalars as Arrow arrays, typed by what they are."""
+
+from __future__ import annotations
+
+import datetime as dt
+import decimal
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+
+from spark_sig.casts import RANGES, SIGNIFICAND, Kind
+from spark_sig.compile.arrow import arrow_type
+from spark_sig.types import DataType
+
+# What Python's own scalars are, and the markers of a missing value.
+_CLASSES: dict[type, Kind | None] = {
+    type(None): Kind.NULL,
+    type(pd.NA): Kind.NULL,
+    type(pd.NaT): Kind.NULL,
+    bool: Kind.BOOL,
+    np.bool_: Kind.BOOL,
+    int: Kind.INT64,
+    float: Kind.FLOAT64,
+    str: Kind.STRING,
+    bytes: Kind.BINARY,
+    bytearray: Kind.BINARY,
+    decimal.Decimal: Kind.DECIMAL,
+    dt.datetime: Kind.TIMESTAMP_NTZ,
+    pd.Timestamp: Kind.TIMESTAMP_NTZ,
+    np.datetime64: Kind.TIMESTAMP_NTZ,
+    dt.date: Kind.DATE,
+}
+_NUMPY = {name: kind for kind in (*RANGES, *SIGNIFICAND) for name in (kind.name.lower(),)}
+_ARROW: dict[Kind, pa.DataType] = {
+    Kind.BOOL: pa.bool_(),
+    Kind.INT8: pa.int8(),
+    Kind.INT16: pa.int16(),
+    Kind.INT32: pa.int32(),
+    Kind.INT64: pa.int64(),
+    Kind.UINT8: pa.uint8(),
+    Kind.UINT16: pa.uint16(),
+    Kind.UINT32: pa.uint32(),
+    Kind.UINT64: pa.uint64(),
+    Kind.FLOAT16: pa.float16(),
+    Kind.FLOAT32: pa.float32(),
+    Kind.FLOAT64: pa.float64(),
+    Kind.STRING: pa.string(),
+    Kind.BINARY: pa.binary(),
+    Kind.DATE: pa.date32(),
+}
+
+
+def class_kind(cls: type) -> Kind | None:
+    """Return what the instances of a class are, or None where they are no scalars.
+
+    Example:
+        >>> class_kind(np.float32), class_kind(tuple)
+        (<Kind.FLOAT32: 'float'>, None)
+    """
+    if cls not in _CLASSES:
+        kind = None
+        if issubclass(cls, np.generic):
+            kind = _NUMPY.get(cls.__name__)
+        if kind is None:
+            # bool before int, datetime before date: the first that fits is the narrowest
+            kind = next((k for base, k in _CLASSES.items() if k and issubclass(cls, base)), None)
+        if len(_CLASSES) > 500:  # classes made on the fly must not pile up
+            return kind
+        _CLASSES[cls] = kind
+    return _CLASSES[cls]
+
+
+def classes_name(classes: Iterable[type]) -> str:
+    """Name what values are by their classes, nulls left out."""
+    names = set()
+    for cls in classes:
+        kind = class_kind(cls)
+        if kind is not Kind.NULL:
+            names.add(cls.__name__ if kind is None else kind.value)
+    return ("mixed " if len(names) > 1 else "") + " and ".join(sorted(names))
+
+
+def read_scalars(
+    items: Sequence[Any] | npt.NDArray[Any], target: DataType
+) -> tuple[pa.Array | None, str]:
+    """Read scalars that are to be of a type.
+
+    Returns:
+        The array, of the type that the scalars have; or None, and a name for what they are.
+    """
+    if isinstance(items, np.ndarray) and items.dtype != object:
+        return from_numpy(items)
+    classes = set(map(type, items))
+    kinds = {class_kind(cls) for cls in classes}
+    if None in kinds:
+        return None, classes_name(classes)
+    found = {kind for kind in kinds if kind is not None}
+    nulls = Kind.NULL in found
+    found.discard(Kind.NULL)
+    floats = found & SIGNIFICAND.keys()
+    if floats and all_nan(items):
+        numbers = found <= SIGNIFICAND.keys() | RANGES.keys()
+        if not (numbers and target in (DataType.float, DataType.double)):
+            # NaN among other things than floats is how pandas writes a missing value.
+            found -= floats
+            nulls = True
+        elif target is DataType.float and found == {Kind.FLOAT64}:
+            found = {Kind.FLOAT32}  # NaN is one number in every width
+    try:
+        array = _array(items, found, target, nulls)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError, UnicodeError, ValueError):
+        array = None
+    if array is None:
+        name = classes_name(classes)
+        return None, name if name.startswith("mixed") else f"{name} beyond Arrow's range"
+    return array, ""
+
+
+def all_nan(items: Sequence[Any] | npt.NDArray[Any]) -> bool:
+    """Say whether every float among some values is NaN."""
+    return all(x != x for x in items if isinstance(x, (float, np.floating)))
+
+
+def _array(
+    items: Sequence[Any] | npt.NDArray[Any], found: set[Kind], target: DataType, nulls: bool
+) -> pa.Array | None:
+    """Build the array of scalars of some kinds; None where the kinds do not go together."""
+    if not found:
+        # Nothing says that a moment which is missing would have a zone.
+        missing = pa.timestamp("us") if target is DataType.datetime else arrow_type(target)
+        return pa.nulls(len(items), missing)
+    if found & {Kind.TIMESTAMP_NTZ, Kind.DATE} and found <= {Kind.TIMESTAMP_NTZ, Kind.DATE}:
+        return _moments(items, found)
+    if found == {Kind.DECIMAL}:
+        return pa.array(items, from_pandas=True)
+    if len(found) == 1:
+        kind = next(iter(found))
+    elif found <= RANGES.keys():
+        kind = Kind.INT64
+    elif found <= RANGES.keys() | SIGNIFICAND.keys():
+        kind = Kind.FLOAT64
+    else:
+        return None
+    if kind in SIGNIFICAND:
+        if nulls:  # Arrow reads pd.NA as null only where it reads NaN as null too
+            items = [None if class_kind(type(x)) is Kind.NULL else x for x in items]
+        return pa.array(items, _ARROW[kind], from_pandas=False)
+    return pa.array(items, _ARROW[kind], from_pandas=True)
+
+
+def _moments(items: Sequence[Any] | npt.NDArray[Any], found: set[Kind]) -> pa.Array | None:
+    """Build the array of dates, or of datetimes and dates, of one zone or of none."""
+    if found == {Kind.DATE}:
+        return pa.array(items, pa.date32(), from_pandas=True)
+    zoned: set[bool] = set()
+    moments: list[Any] = []
+    fine = False
+    for item in items:
+        if isinstance(item, np.datetime64):
+            item = pd.Timestamp(item)
+        if class_kind(type(item)) is Kind.NULL or item is pd.NaT or item != item:
+            item = None
+        elif isinstance(item, dt.datetime):
+            zoned.add(item.tzinfo is not None)
+            fine = fine or isinstance(item, pd.Timestamp)
+        else:
+            item = dt.datetime(item.year, item.month, item.day)
+            zoned.add(False)
+        moments.append(item)
+    if len(zoned) > 1:
+        return None
+    zone = "UTC" if True in zoned else None
+    if fine:
+        try:
+            return pa.array(moments, pa.timestamp("ns", zone))
+        except pa.ArrowInvalid:
+            pass
+    return pa.array(moments, pa.timestamp("us", zone))
+
+
+def from_numpy(values: npt.NDArray[Any]) -> tuple[pa.Array | None, str]:
+    """Return the elements of a NumPy array of one dimension in Arrow, NaN as NaN and NaT as null.
+
+    Returns:
+        The array, without a copy where Arrow can; or None, and the name of the dtype.
+    """
+    if values.dtype.kind == "M":
+        unit = np.datetime_data(values.dtype)[0]
+        if unit in ("Y", "M", "W"):
+            values = values.astype("M8[D]")
+        elif unit in ("h", "m"):
+            values = values.astype("M8[s]")
+        elif unit not in ("D", "s", "ms", "us", "ns"):
+            return None, str(values.dtype)
+    elif values.dtype.kind not in "biufSU" or (
+        values.dtype.itemsize > 8 and values.dtype.kind in "f"
+    ):
+        return None, str(values.dtype)
+    if not values.dtype.isnative:
+        values = values.astype(values.dtype.newbyteorder("="))
+    return pa.array(np.ascontiguousarray(values), from_pandas=False), ""

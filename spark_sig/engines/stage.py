@@ -1,0 +1,133 @@
+"""The Arrow stage: carries plans out on executors, through ``mapInArrow``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from spark_sig.compile.spark import output_struct, relaxed
+from spark_sig.engines.catalyst import numbered
+from spark_sig.errors import SignatureError
+from spark_sig.kernels.tasks import TALLY, Enforce, Merge, Summarise, SummariseDetails
+from spark_sig.naming import SPARK_TYPE, VECTOR, member_path
+from spark_sig.plan import EnforcementPlan, FieldPlan
+from spark_sig.planner import ORIGINAL, VIOLATIONS
+from spark_sig.tally import Tally
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pyspark.sql import DataFrame
+    from pyspark.sql.types import StructType
+
+_TALLY_DDL = f"{TALLY.names[0]} string"
+
+
+def tally_rows(
+    df: DataFrame,
+    plan: EnforcementPlan,
+    fields: Sequence[FieldPlan],
+    keys: Sequence[str],
+    details: str | None,
+) -> Tally:
+    """Tally every row of a DataFrame in one query, checking some fields in Arrow.
+
+    Args:
+        df: the rows, their columns numbered.
+        plan: what they are held to.
+        fields: the fields to check here; only their columns are shipped to Python.
+        keys: source columns of the row key.
+        details: SQL of what Catalyst finds in the same row, as an array of check ids and
+            observations; None where nothing is left to it.
+    """
+    _refuse_opaque(plan, fields)
+    wanted = {field.source for field in fields}
+    inputs = tuple((f"c{i}", name) for i, name in enumerate(plan.source.names) if i in wanted)
+    places = {name: i for i, name in enumerate(plan.source.names)}
+    columns = [alias for alias, _ in inputs]
+    columns += [f"c{places[key]} AS k{i}" for i, key in enumerate(keys)]
+    if details is not None:
+        columns.append(f"{details} AS d")
+    key_names = tuple(f"k{i}" for i in range(len(keys)))
+    task = Summarise(plan, tuple(fields), inputs, key_names, None if details is None else "d")
+    partials = df.selectExpr(*columns).mapInArrow(task.__call__, _TALLY_DDL)
+    return _merged(partials, plan.policy.examples)
+
+
+def tally_groups(groups: DataFrame, limit: int) -> Tally:
+    """Tally groups of like rows, with the columns ``detail`` and ``count``, in one query."""
+    partials = groups.mapInArrow(SummariseDetails(limit).__call__, _TALLY_DDL)
+    return _merged(partials, limit)
+
+
+def _merged(partials: DataFrame, limit: int) -> Tally:
+    # One row comes back, however many partitions there are.
+    rows = partials.repartition(1).mapInArrow(Merge(limit).__call__, _TALLY_DDL).collect()
+    # Adaptive execution may drop the whole stage where the input turns out empty.
+    return Tally.total((Tally.loads(row[0]) for row in rows), limit)
+
+
+def enforce_rows(df: DataFrame, plan: EnforcementPlan) -> DataFrame:
+    """Return the rows of a DataFrame as a plan wants them, all of it done in Arrow."""
+    tagged = plan.policy.on_violation == "tag"
+    _refuse_opaque(plan, plan.fields)
+    wanted = {field.source for field in plan.fields}
+    if tagged:
+        _refuse_opaque_source(plan)
+        wanted = set(range(len(plan.source)))
+    inputs = tuple((f"c{i}", name) for i, name in enumerate(plan.source.names) if i in wanted)
+    # Without any column, the stage would lose the number of rows.
+    columns = [alias for alias, _ in inputs] or ["CAST(NULL AS int) AS none"]
+    struct = output_struct(plan.output, df.schema, plan)
+    if tagged:
+        struct = tagged_struct(struct, df.schema, plan.policy.show_values)
+    output = declared(struct)
+    task = Enforce(plan, inputs, output)
+    return numbered(df, plan).selectExpr(*columns).mapInArrow(task.__call__, struct)
+
+
+def tagged_struct(output: StructType, source: StructType, show_values: bool) -> StructType:
+    """Return the columns that come out in tag mode."""
+    from pyspark.sql import types as T
+
+    names = ["path", "code", "expected", "observed", *(["value"] if show_values else [])]
+    violation = T.StructType([T.StructField(name, T.StringType()) for name in names])
+    return T.StructType(
+        [
+            *output.fields,
+            T.StructField(VIOLATIONS, T.ArrayType(violation)),
+            T.StructField(ORIGINAL, relaxed(source)),
+        ]
+    )
+
+
+def declared(struct: StructType) -> pa.Schema:
+    """Return the Arrow schema that Spark reads a stage's batches with."""
+    from pyspark.sql.pandas.types import to_arrow_schema
+
+    try:
+        return to_arrow_schema(struct, timezone="UTC")
+    except TypeError:  # Spark 3.5 always means UTC
+        return to_arrow_schema(struct)
+
+
+def _refuse_opaque(plan: EnforcementPlan, fields: Sequence[FieldPlan]) -> None:
+    for field in fields:
+        if field.source is not None:
+            _refuse(plan.source.field(field.source), field.path)
+
+
+def _refuse_opaque_source(plan: EnforcementPlan) -> None:
+    for column in plan.source:
+        _refuse(column, member_path("$", column.name))
+
+
+def _refuse(column: pa.Field, path: str) -> None:
+    found = (column.metadata or {}).get(SPARK_TYPE, VECTOR.encode()).decode()
+    if found != VECTOR:
+        raise SignatureError(
+            f"a column of type {found} cannot be shipped to Python",
+            path=path,
+            remedy="drop or cast it first, or use engine='auto'",
+        )

@@ -1,0 +1,225 @@
+"""pandas frames held to tensors: each column becomes an array, never by rounding."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from spark_sig.engines.arrays import exactly, same_dtype, shape_label
+from spark_sig.engines.values import read_values
+from spark_sig.errors import Code, Violation, ViolationError
+from spark_sig.naming import member_path
+from spark_sig.policy import Policy
+from spark_sig.schema import Schema, TensorSpec
+from spark_sig.types import DataType
+
+_LOSSY = "convert the column yourself, where losing that is meant"
+
+
+def enforce_tensor_frame(
+    data: pd.DataFrame, schema: Schema, policy: Policy
+) -> npt.NDArray[Any] | dict[str, npt.NDArray[Any]]:
+    """Make tensors of a frame's columns.
+
+    A column of scalars is a tensor of shape ``(-1,)`` or ``(-1, 1)``; one of lists or arrays has
+    a slice of the tensor in each row, nested or flat.  Several columns for one unnamed tensor
+    stack by position.
+
+    Returns:
+        An array for an unnamed tensor, a dict of arrays for named ones.
+
+    Raises:
+        ViolationError: lists every violation.
+    """
+    specs = [spec for spec in schema if isinstance(spec, TensorSpec)]
+    found: list[Violation] = []
+    if specs[0].name is None:
+        made = _unnamed(data, specs[0], policy, found)
+        if found or made is None:
+            raise ViolationError(found)
+        return made
+    out: dict[str, npt.NDArray[Any]] = {}
+    for spec in specs:
+        name = spec.name or ""
+        path = member_path("$", name)
+        if list(data.columns).count(name) != 1:
+            there = "nothing" if name not in data.columns else "more than one column"
+            label = shape_label(spec.type, spec.shape)
+            found.append(Violation(path, Code.MISSING_COLUMN, label, there))
+            continue
+        array = _Column(data[name], spec, path, policy, found).array()
+        if array is not None:
+            out[name] = array
+    if policy.extra == "forbid":
+        found += [
+            Violation(member_path("$", str(label)), Code.EXTRA_COLUMN, "no such column", "a column")
+            for label in data.columns
+            if label not in {spec.name for spec in specs}
+        ]
+    if found:
+        raise ViolationError(found)
+    return out
+
+
+def _unnamed(
+    data: pd.DataFrame, spec: TensorSpec, policy: Policy, found: list[Violation]
+) -> npt.NDArray[Any] | None:
+    expected = shape_label(spec.type, spec.shape)
+    width = len(data.columns)
+    if width == 1:
+        return _Column(data.iloc[:, 0], spec, "$", policy, found).array()
+    if len(spec.shape) != 2 or spec.shape[1] not in (-1, width) or not width:
+        observed = f"{width} columns"
+        found.append(Violation("$", Code.SHAPE, expected, observed))
+        return None
+    # The columns' common dtype has to be the tensor's: nothing else says what was meant.
+    dtypes = [column.dtype for _, column in data.items()]
+    plain = [d if isinstance(d, np.dtype) else np.dtype(object) for d in dtypes]
+    common = np.result_type(*plain)
+    if not same_dtype(common, spec.type):
+        observed = f"columns of {', '.join(sorted({str(d) for d in dtypes}))}"
+        found.append(Violation("$", Code.TYPE, expected, observed, "cast the columns first"))
+        return None
+    one = TensorSpec(spec.type, spec.shape[:1])
+    arrays = [
+        _Column(column, one, f"$[{place}]", policy, found).array()
+        for place, (_, column) in enumerate(data.items())
+    ]
+    there = [array for array in arrays if array is not None]
+    return np.stack(there, axis=1) if len(there) == width else None
+
+
+@dataclass(slots=True)
+class _Column:
+    """One column on its way to a tensor, and where its violations go."""
+
+    series: pd.Series[Any]
+    spec: TensorSpec
+    path: str
+    policy: Policy
+    found: list[Violation]
+
+    def array(self) -> npt.NDArray[Any] | None:
+        """Return the tensor; None where violations were found."""
+        before = len(self.found)
+        rows, shape = len(self.series), self.spec.shape
+        if not shape:
+            self._find(Code.SHAPE, f"a column of {rows} rows")
+            return None
+        if shape[0] not in (-1, rows):
+            self._find(Code.ROW_COUNT, f"{rows} rows")
+        if self.spec.type.kind == "O" and shape == (-1,):
+            return self.series.to_numpy(dtype=object)
+        flat, dims = self._flat()
+        if flat is None:
+            return None
+        fitted = self._dims(dims)
+        made = self._exact(flat)
+        if made is None or fitted is None or len(self.found) > before:
+            return None
+        return made.reshape((rows, *fitted))
+
+    def _find(self, code: Code, observed: str, remedy: str = "") -> None:
+        expected = shape_label(self.spec.type, self.spec.shape)
+        self.found.append(Violation(self.path, code, expected, observed, remedy))
+
+    def _flat(self) -> tuple[npt.NDArray[Any] | None, tuple[int, ...]]:
+        """Return all elements in one array, and the shape of each row."""
+        series = self.series
+        if isinstance(series.dtype, np.dtype) and series.dtype != object:
+            return series.to_numpy(), ()
+        if series.dtype != object:
+            series = series.astype(object)
+        cells: Sequence[Any] = series.tolist()
+        dims: list[int] = []
+        while cells and all(isinstance(c, (list, np.ndarray)) and np.ndim(c) for c in cells):
+            shapes = {c.shape if isinstance(c, np.ndarray) else (len(c),) for c in cells}
+            if len(shapes) > 1:
+                lengths = ", ".join(str(s) for s in sorted(shapes)[:3])
+                self._find(Code.SHAPE, f"rows of different shapes: {lengths}")
+                return None, ()
+            dims += next(iter(shapes))
+            typed = [c for c in cells if isinstance(c, np.ndarray) and c.dtype != object]
+            if len(typed) == len(cells):
+                return np.concatenate([c.reshape(-1) for c in typed]), tuple(dims)
+            cells = list(
+                chain.from_iterable(c.ravel() if isinstance(c, np.ndarray) else c for c in cells)
+            )
+        return self._scalars(cells), tuple(dims) if cells else self._empty()
+
+    def _empty(self) -> tuple[int, ...]:
+        return tuple(max(dim, 0) for dim in self.spec.shape[1:])
+
+    def _scalars(self, cells: Sequence[Any]) -> npt.NDArray[Any] | None:
+        target = DataType.double if self.spec.type.kind == "f" else DataType.long
+        values = read_values(cells, target)
+        if values.opaque and all(type(cell) is int for cell in cells):
+            large = np.array(cells, np.float64)  # integers beyond 64 bits; Python compares exactly
+            if all(a == b for a, b in zip(large.tolist(), cells, strict=True)):
+                return large
+        if values.opaque:
+            self._find(Code.TYPE, values.opaque, "give numbers, or lists or arrays of one shape")
+            return None
+        if values.array.null_count:
+            self._find(Code.NULL, "null")
+            return None
+        if not len(cells):
+            return np.empty(0, self.spec.type)
+        given: npt.NDArray[Any] = values.array.to_numpy(zero_copy_only=False)
+        if given.dtype == object and self.spec.type.kind in "SU":
+            text = given.astype(self.spec.type)
+            if (text.astype(object) == given).all():
+                return text
+            self._find(Code.CAST, "text that ends in NUL", _LOSSY)
+            return None
+        return given
+
+    def _dims(self, given: tuple[int, ...]) -> tuple[int, ...] | None:
+        """Fit the shape of each row to the tensor's, a flat row of the right length included."""
+        wanted = self.spec.shape[1:]
+        if not given and wanted in ((1,), (-1,)):
+            given = (1,)
+        elif given == (1,) and not wanted:
+            given = ()
+        if len(given) == len(wanted) and all(
+            w in (-1, g) for g, w in zip(given, wanted, strict=True)
+        ):
+            return given
+        free = wanted.count(-1)
+        if len(given) == 1 and wanted and free < 2:
+            rest = math.prod(dim for dim in wanted if dim >= 0)
+            if free == 0 and rest == given[0]:
+                return wanted
+            if free and rest and given[0] % rest == 0:
+                return tuple(given[0] // rest if dim < 0 else dim for dim in wanted)
+        observed = f"rows of shape {given}" if given else "scalars"
+        self._find(Code.SHAPE, observed)
+        return None
+
+    def _exact(self, flat: npt.NDArray[Any]) -> npt.NDArray[Any] | None:
+        dtype = self.spec.type
+        if not len(flat):
+            return np.empty(flat.shape, dtype)
+        if flat.dtype.kind == "M" and bool(np.isnat(flat).any()):
+            self._find(Code.NULL, "null")
+            return None
+        if dtype.kind == "O":
+            return flat.astype(object)
+        made, wrong = exactly(flat, dtype)
+        if made is None:
+            self._find(Code.TYPE, str(flat.dtype), "cast the column first")
+            return None
+        if wrong is not None:
+            self._find(Code.CAST, f"{flat.dtype} that {dtype.name} cannot hold exactly", _LOSSY)
+            return None
+        if self.policy.nan == "reject" and made.dtype.kind == "f" and bool(np.isnan(made).any()):
+            self._find(Code.NULL, "NaN")
+            return None
+        return made if made is not flat else flat.copy()

@@ -1,0 +1,1 @@
+"""Renderings: pure functions from values to text."""

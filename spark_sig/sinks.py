@@ -1,0 +1,125 @@
+"""Where reports are written to."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
+
+from spark_sig.delta.storage import is_folder, write_text
+from spark_sig.errors import SignatureError
+from spark_sig.report import Report
+from spark_sig.signature import write_atomically
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+# A scheme has two letters at least: C:\ is a drive.
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
+
+
+def write_report(
+    report: Report,
+    path: str | os.PathLike[str],
+    *,
+    run_id: str | None = None,
+    spark: SparkSession | None = None,
+) -> str:
+    """Write a report as JSON, whole or not at all, over any older file of that name.
+
+    It is written under a temporary name in the same folder, and then renamed.  Missing folders
+    are made.
+
+    Args:
+        report: what to write, whatever its verdict.
+        path: a local path, a ``file:`` URI, or any URI that Hadoop reaches; where it ends in a
+            slash or is a folder, the report goes into it as ``<run_id>.json``.
+        run_id: the name there; made from the time where None.
+        spark: a session, for URIs that are not local.
+
+    Returns:
+        The path that was written.
+
+    Raises:
+        SignatureError: where a local path cannot be written, or a session is needed.
+        SourceError: where another storage cannot be written.
+    """
+    target = report_path(path, new_run_id() if run_id is None else run_id, spark=spark)
+    text = report.to_json() + "\n"
+    local = local_path(target)
+    if local is not None:
+        _write_local(local, text)
+    elif spark is not None:
+        write_text(spark, target, text)
+    else:
+        raise SignatureError(
+            "only a Spark session reaches this path", path=target, remedy="give a local path"
+        )
+    return target
+
+
+def report_path(
+    path: str | os.PathLike[str], run_id: str, *, spark: SparkSession | None = None
+) -> str:
+    """Return the file that a run's report goes to: the path, or a file of the run's in a folder.
+
+    Args:
+        path: a file, a folder that exists, or one that ends in a slash.
+        run_id: the name of the run.
+        spark: a session, to ask whether a path that is not local is a folder.
+
+    Raises:
+        SignatureError: where the run id is no plain file name.
+
+    Example:
+        >>> report_path("hdfs://host/reports/", "run-7"), report_path("report.json", "run-7")
+        ('hdfs://host/reports/run-7.json', 'report.json')
+    """
+    place = os.fspath(path)
+    if not run_id or run_id.startswith(".") or re.search(r"[/\\\x00-\x1f]", run_id):
+        raise SignatureError("a run id must be a plain file name", observed=repr(run_id))
+    local = local_path(place)
+    if place.endswith("/"):
+        folder = True
+    elif local is not None:
+        folder = os.path.isdir(local)
+    else:
+        folder = spark is not None and is_folder(spark, place)
+    return f"{place.rstrip('/')}/{run_id}.json" if folder else place
+
+
+def new_run_id() -> str:
+    """Return a name for a run that sorts by time, such as ``20240131T120000Z-1f9c02ab``."""
+    now = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%SZ")
+    return f"{now}-{secrets.token_hex(4)}"
+
+
+def local_path(path: str) -> str | None:
+    """Return a path on this machine as it is there, or None where Hadoop has to find it.
+
+    Example:
+        >>> local_path("report.json"), local_path("file:///tmp/a%20b.json"), local_path("s3a://b/r")
+        ('report.json', '/tmp/a b.json', None)
+    """
+    if not _SCHEME.match(path):
+        return path
+    parts = urlsplit(path)
+    if parts.scheme.lower() == "file" and parts.netloc in ("", "localhost"):
+        return unquote(parts.path)
+    return None
+
+
+def _write_local(path: str, text: str) -> None:
+    target = Path(path)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(target, text.encode())
+    except (OSError, ValueError) as error:
+        # A SignatureError, which is a ValueError, speaks of signatures: its cause says why.
+        cause = error.__cause__ or error
+        reason = cause.strerror if isinstance(cause, OSError) else str(cause)
+        raise SignatureError(f"cannot write the report: {reason}", path=path) from cause

@@ -1,0 +1,167 @@
+"""Sources: what a user names as data, resolved once to rows that every later read agrees on."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+from spark_sig.delta.log import first_line, quoted, read_snapshot, read_version
+from spark_sig.errors import SourceError
+from spark_sig.report import Source
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+    Data: TypeAlias = DataFrame | str | os.PathLike[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """A source at one version.
+
+    Args:
+        frame: its rows.
+        info: what reports say of it.
+        expected_rows: rows that its files promise; None where nothing does.
+        enforced: whether it is a table that enforces its NOT NULL flags.
+    """
+
+    frame: DataFrame
+    info: Source
+    expected_rows: int | None = None
+    enforced: bool = False
+
+
+def resolve(
+    data: Data,
+    *,
+    version: int | None = None,
+    timestamp: str | None = None,
+    spark: SparkSession | None = None,
+) -> Resolved:
+    """Resolve a DataFrame, a Delta or Parquet path, or a catalog name.
+
+    A string with a slash or a colon is a path, as is anything that lies on the local disk; any
+    other is a catalog name first.  A Delta table is resolved to one version; a DataFrame, a view
+    and Parquet files are not pinned.
+
+    Args:
+        data: what to read.
+        version: the Delta version to take.
+        timestamp: the time to take a Delta table at.
+        spark: the session; the active one where None.
+
+    Raises:
+        SourceError: where it cannot be read, or has no such version.
+    """
+    if version is not None and timestamp is not None:
+        raise SourceError("give a version or a timestamp, not both")
+    if not isinstance(data, (str, os.PathLike)):
+        if version is not None or timestamp is not None:
+            raise SourceError("a DataFrame has no versions; give the table's path or name")
+        return Resolved(data, Source("dataframe"))
+    session = active_session() if spark is None else spark
+    name = os.fspath(data)
+    if isinstance(data, os.PathLike) or "/" in name or ":" in name:
+        return _path(session, name, name, version, timestamp)
+    if _in_catalog(session, name):
+        return _catalog(session, name, version, timestamp)
+    if os.path.exists(name):
+        return _path(session, name, name, version, timestamp)
+    raise SourceError(f"there is no table and no path {name!r}")
+
+
+def active_session() -> SparkSession:
+    """Return the running session, classic or Connect.
+
+    Raises:
+        SourceError: where none is running.
+    """
+    from pyspark.sql import SparkSession
+
+    session = SparkSession.getActiveSession()
+    if session is None:
+        raise SourceError("no Spark session is running; start one first")
+    return session
+
+
+def _in_catalog(spark: SparkSession, name: str) -> bool:
+    from pyspark.errors import PySparkException
+
+    try:
+        return bool(spark.catalog.tableExists(name))
+    except PySparkException:  # no identifier at all, such as "a b"
+        return False
+
+
+def _catalog(
+    spark: SparkSession, name: str, version: int | None, timestamp: str | None
+) -> Resolved:
+    from pyspark.errors import PySparkException
+
+    try:
+        table = spark.catalog.getTable(name)
+        parts = [table.catalog, *(table.namespace or ()), table.name]
+        full = ".".join(quoted(part) for part in parts if part)
+        if table.tableType in ("VIEW", "TEMPORARY"):
+            _refuse_versions(name, "view", version, timestamp)
+            return Resolved(spark.table(name), Source("view", name))
+        detail = spark.sql(f"DESCRIBE DETAIL {full}").select("format", "location").collect()[0]
+    except PySparkException as error:
+        raise SourceError(f"the table {name} cannot be read: {first_line(error)}") from error
+    if detail["format"] == "delta":
+        return _path(spark, detail["location"], name, version, timestamp)
+    _refuse_versions(name, f"{detail['format']} table", version, timestamp)
+    return Resolved(spark.table(name), Source(str(detail["format"]), name))
+
+
+def _path(
+    spark: SparkSession, path: str, name: str, version: int | None, timestamp: str | None
+) -> Resolved:
+    from pyspark.errors import PySparkException
+
+    try:
+        missing = _no_delta(spark, path)
+        if not missing:
+            snapshot = read_snapshot(spark, path, version, timestamp)
+            info = Source(
+                "delta", name, snapshot.table_id, snapshot.version, snapshot.files, pinned=True
+            )
+            frame = read_version(spark, snapshot)
+            frame.schema  # noqa: B018  # a version that cannot be read fails here, not later
+            return Resolved(frame, info, snapshot.rows, enforced=True)
+    except PySparkException as error:
+        raise SourceError(f"the table {name} cannot be read: {first_line(error)}") from error
+    try:
+        frame = spark.read.parquet(path)
+        frame.schema  # noqa: B018  # as above
+    except PySparkException as error:
+        raise SourceError(
+            f"there is no Delta table and no Parquet at {name}: {first_line(missing)}"
+        ) from error
+    _refuse_versions(name, "Parquet source", version, timestamp)
+    return Resolved(frame, Source("parquet", name))
+
+
+def _no_delta(spark: SparkSession, path: str) -> Exception | None:
+    """Return why there is no Delta table at a path, or None where there is one."""
+    from pyspark.errors import AnalysisException, ParseException
+
+    try:
+        spark.sql(f"DESCRIBE HISTORY delta.{quoted(path)} LIMIT 1").collect()
+    except ParseException as error:
+        raise SourceError(
+            "this Spark session has no Delta Lake: set spark.sql.extensions to "
+            "io.delta.sql.DeltaSparkSessionExtension and add its packages"
+        ) from error
+    except AnalysisException as error:
+        return error
+    return None
+
+
+def _refuse_versions(
+    name: str, kind: str, version: int | None, timestamp: str | None
+) -> None:
+    if version is not None or timestamp is not None:
+        raise SourceError(f"{name} is a {kind} and has no versions")
