@@ -1,0 +1,1 @@
+"""The benchmark: ratios to Spark's own scan and to MLflow, ``make bench``."""

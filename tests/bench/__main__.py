@@ -1,0 +1,58 @@
+"""Measure everything and print the ratios: ``python -m tests.bench [spark|driver]``.
+
+Figures that are missed are printed as missed; nothing fails over them.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.bench.measure import Ratio
+
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / "build" / "bench"
+MLFLOW = ROOT / ".venv-mlflow" / "bin" / "python"
+
+
+def _driver() -> Iterator[Ratio]:
+    from tests.bench.driver_cases import against_mlflow, imports
+
+    yield from imports()
+    if MLFLOW.exists():
+        yield from against_mlflow(MLFLOW)
+    else:
+        print("MLflow is not measured: make env-mlflow makes its environment")
+
+
+def _spark() -> Iterator[Ratio]:
+    from jobs.session import build_session
+    from tests.bench.spark_cases import arrays, scalars, wide
+
+    conf = {"spark.sql.shuffle.partitions": "2", "spark.databricks.delta.snapshotPartitions": "2"}
+    spark = build_session("spark_sig bench", driver_memory="6g", conf=conf)
+    try:
+        yield from scalars(spark, FOLDER, 8_000_000)
+        yield from arrays(spark, FOLDER, 2_000_000)
+        yield from wide(spark, FOLDER, 20_000, 2_000)
+    finally:
+        spark.stop()
+
+
+def main() -> None:
+    """Print one line for each figure."""
+    asked = set(sys.argv[1:]) or {"driver", "spark"}
+    print(f"{'medians of interleaved runs':<58} {'seconds':>10} {'base':>10} {'ratio':>8}  target")
+    missed = total = 0
+    for name, measure in (("driver", _driver), ("spark", _spark)):
+        if name in asked:
+            for ratio in measure():
+                total += 1
+                missed += not ratio.met
+                print(ratio, flush=True)
+    print(f"{total - missed} figures met, {missed} missed")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,71 @@
+"""Benchmarks on the driver: ``enforce`` against MLflow on the same data, and imports."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from spark_sig import ModelSignature, enforce
+from tests.bench.frames import case
+from tests.bench.measure import Ratio, Run, interleaved, repeated
+
+WORKER = Path(__file__).with_name("mlflow_worker.py")
+
+# Case, calls in one run, MLflow's calls in one run, times faster that it should be, and rounds.
+CASES = (
+    ("mixed", 3, 3, 1.5, 7),
+    ("numeric", 50, 10, 20.0, 7),
+    ("objects", 1, 1, 30.0, 5),
+    ("one row", 500, 200, 1.0, 7),
+    ("ndarray", 2000, 200, 1.0, 7),
+)
+
+
+def against_mlflow(python: Path) -> Iterator[Ratio]:
+    """Compare with MLflow, which runs in the environment of ``python``, call by call in turn."""
+    with subprocess.Popen(
+        [str(python), str(WORKER)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as worker:
+        assert worker.stdin is not None and worker.stdout is not None
+        assert worker.stdout.readline().strip() == "ready"
+        for name, times, theirs, target, rounds in CASES:
+            data, schema = case(name)
+            signature = ModelSignature.from_dict({"inputs": json.dumps(schema)})
+            mine = repeated(lambda data=data, sig=signature: enforce(data, sig), times)
+
+            def mlflow(name: str = name, theirs: int = theirs) -> float:
+                worker.stdin.write(f"{name} {theirs}\n")  # type: ignore[union-attr]
+                worker.stdin.flush()  # type: ignore[union-attr]
+                return float(worker.stdout.readline())  # type: ignore[union-attr]
+
+            seconds, base = interleaved([mine, mlflow], rounds)
+            yield Ratio(
+                f"enforce on the driver, {name}: times MLflow", seconds, base, target, False
+            )
+        worker.stdin.close()
+
+
+def imports() -> Iterator[Ratio]:
+    """Compare what an executor imports with NumPy and pyarrow alone, cold processes in turn."""
+
+    def importing(code: str) -> Run:
+        def run() -> float:
+            start = time.perf_counter()
+            subprocess.run([sys.executable, "-c", code], check=True)
+            return time.perf_counter() - start
+
+        return run
+
+    base_code = "import numpy, pyarrow, pyarrow.compute"
+    seconds, base = interleaved(
+        [importing("import spark_sig.kernels.tasks"), importing(base_code)], 11
+    )
+    yield Ratio("importing what an executor needs / NumPy and pyarrow", seconds, base, 1.2)

@@ -1,0 +1,41 @@
+"""MLflow's side of the benchmark, in an environment of its own.
+
+Reads ``CASE TIMES`` lines, and answers each with the seconds of one call of MLflow's
+``_enforce_schema`` on that case's data.  It is run by path, as this package is not there.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+import warnings
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+
+def main() -> None:
+    """Answer until the input ends."""
+    warnings.simplefilter("ignore")
+    from mlflow.models.utils import _enforce_schema
+    from mlflow.types import Schema
+
+    from frames import case  # type: ignore[import-not-found]  # beside this file
+
+    cases = {}
+    print("ready", flush=True)
+    for line in sys.stdin:
+        name, _, times = line.strip().rpartition(" ")
+        if name not in cases:
+            data, schema = case(name)
+            cases[name] = data, Schema.from_json(json.dumps(schema))
+        data, schema = cases[name]
+        start = time.perf_counter()
+        for _ in range(int(times)):
+            _enforce_schema(data, schema)
+        print((time.perf_counter() - start) / int(times), flush=True)
+
+
+if __name__ == "__main__":
+    main()

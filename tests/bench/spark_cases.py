@@ -1,0 +1,124 @@
+"""Benchmarks on Spark: the gate and row mode against Spark's own scan."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from pyspark.sql import DataFrame, SparkSession
+
+from spark_sig import Array, ColSpec, ModelSignature, Schema, enforce_signature, validate
+from spark_sig.compile.spark import source_schema
+from spark_sig.planner import plan_enforcement
+from tests.bench.measure import Ratio, interleaved, timed
+
+SCALARS = ("long", "double", "integer", "string")
+
+
+def _table(spark: SparkSession, path: Path, make: Callable[[], DataFrame]) -> DataFrame:
+    if not (path / "_delta_log").exists():
+        make().write.format("delta").save(str(path))
+    return spark.read.format("delta").load(str(path))
+
+
+def _scan(df: DataFrame) -> Callable[[], None]:
+    return lambda: df.write.format("noop").mode("overwrite").save()
+
+
+def _columns(violating: bool) -> list[str]:
+    found = []
+    for i in range(16):
+        kind = SCALARS[i % 4]
+        value = {
+            "long": f"id * {i + 1}",
+            "double": f"id / {i + 1}.0D",
+            "integer": f"CAST(id % {1000 + i} AS int)",
+            "string": f"concat('s', id % {100 + i})",
+        }[kind]
+        if violating and i == 5:
+            value = f"IF(id % 100 = 0, NULL, {value})"
+        found.append(f"{value} AS c{i}")
+    return found
+
+
+def _signature() -> ModelSignature:
+    return ModelSignature(inputs=Schema([ColSpec(SCALARS[i % 4], f"c{i}") for i in range(16)]))
+
+
+def scalars(spark: SparkSession, folder: Path, rows: int) -> Iterator[Ratio]:
+    """Measure 16 scalar columns: the gate, row mode, and a gate on data that violates."""
+    signature = _signature()
+    clean = _table(
+        spark, folder / f"scalars-{rows}", lambda: spark.range(rows).selectExpr(*_columns(False))
+    )
+    dirty = _table(
+        spark, folder / f"violating-{rows}", lambda: spark.range(rows).selectExpr(*_columns(True))
+    )
+
+    def gate(df: DataFrame, conforms: bool) -> Callable[[], None]:
+        def run() -> None:
+            report = validate(df, signature)
+            assert (report.rows.total, report.conforms) == (rows, conforms)
+
+        return run
+
+    enforced = clean.transform(enforce_signature(signature))
+    scan, scan_dirty, checked, rowwise, found = interleaved(
+        [
+            timed(_scan(clean)),
+            timed(_scan(dirty)),
+            timed(gate(clean, True)),
+            timed(_scan(enforced)),
+            timed(gate(dirty, False)),
+        ]
+    )
+    name = f"{rows:,} x 16 scalars"
+    yield Ratio(f"gate on {name} / scan", checked, scan, 1.10)
+    yield Ratio(f"row mode on {name} / scan", rowwise, scan, 1.15)
+    yield Ratio(f"gate, 1 % of rows violate, {name} / scan", found, scan_dirty, 2.5)
+
+
+def arrays(spark: SparkSession, folder: Path, rows: int) -> Iterator[Ratio]:
+    """Measure the gate on one array<float>[16] column against an empty Python stage over it."""
+    df = _table(
+        spark,
+        folder / f"arrays-{rows}",
+        lambda: spark.range(rows).selectExpr(
+            "transform(sequence(0, 15), i -> CAST(id + i AS float)) AS v"
+        ),
+    )
+    signature = ModelSignature(inputs=Schema([ColSpec(Array("float"), "v")]))
+
+    def empty(batches):  # type: ignore[no-untyped-def]
+        for _ in batches:
+            pass
+        return iter(())
+
+    def gate() -> None:
+        assert validate(df, signature).conforms
+
+    stage = df.mapInArrow(empty, "x int")
+    checked, base = interleaved([timed(gate), timed(_scan(stage))])
+    yield Ratio(f"gate on {rows:,} x array<float>[16] / empty stage", checked, base, 1.3)
+
+
+def wide(spark: SparkSession, folder: Path, rows: int, columns: int) -> Iterator[Ratio]:
+    """Measure many columns: planning, and the gate."""
+    df = _table(
+        spark,
+        folder / f"wide-{rows}-{columns}",
+        lambda: spark.range(rows).selectExpr(*(f"id + {i} AS c{i}" for i in range(columns))),
+    )
+    schema = Schema([ColSpec("long", f"c{i}") for i in range(columns)])
+    signature = ModelSignature(inputs=schema)
+
+    def gate() -> None:
+        assert validate(df, signature).conforms
+
+    struct = df.schema
+    planning = interleaved(
+        [timed(lambda: plan_enforcement(source_schema(struct), schema, spark=True))]
+    )[0]
+    yield Ratio(f"planning {columns:,} columns / 1 s", planning, 1.0, 1.0)
+    checked, scan = interleaved([timed(gate), timed(_scan(df))])
+    yield Ratio(f"gate on {rows:,} x {columns:,} / scan", checked, scan, 2.0)

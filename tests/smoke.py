@@ -1,0 +1,113 @@
+"""A smoke run of the public API on a session of its own: ``python -m tests.smoke classic|connect``.
+
+It needs neither pytest nor the suite's session, so that it runs on any Spark, in any environment.
+It prints what it saw as JSON, for :mod:`tests.test_smoke` to judge.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+from importlib.metadata import version
+from pathlib import Path
+
+os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+
+
+def connect_session():  # type: ignore[no-untyped-def]
+    """Start a Connect server of our own on this machine, and a session on it."""
+    from pyspark.sql import SparkSession
+
+    from jobs.session import DELTA_CONF, resolved_jars
+
+    builder = SparkSession.builder.remote("local[2]").appName("smoke")
+    conf = {
+        **DELTA_CONF,
+        "spark.jars": ",".join(map(str, resolved_jars())),
+        "spark.sql.shuffle.partitions": "2",
+        "spark.ui.enabled": "false",
+        "spark.driver.memory": "2g",
+        "spark.driver.host": "127.0.0.1",
+    }
+    for key, value in conf.items():
+        builder = builder.config(key, value)
+    return builder.getOrCreate()
+
+
+def classic_session():  # type: ignore[no-untyped-def]
+    """Start a classic session of our own."""
+    from jobs.session import build_session
+
+    return build_session("smoke", conf={"spark.sql.shuffle.partitions": "2"})
+
+
+def error_text(action) -> str:  # type: ignore[no-untyped-def]
+    """Return the text of the error that an action ends with, or nothing."""
+    try:
+        action()
+    except Exception as error:  # whatever Spark wraps it in
+        return str(error)
+    return ""
+
+
+def run(kind: str) -> dict[str, object]:
+    """Drive the public API once through, and say what came out."""
+    spark = connect_session() if kind == "connect" else classic_session()
+    from spark_sig import Array, ColSpec, ModelSignature, Policy, Schema, validate
+    from spark_sig.rows import enforce_signature, split
+
+    seen: dict[str, object] = {"kind": kind, "spark": version("pyspark")}
+    signature = ModelSignature(
+        inputs=Schema(
+            [
+                ColSpec("long", "id"),
+                ColSpec("double", "price"),
+                ColSpec(Array("float"), "features"),
+                ColSpec("string", "note", required=False),
+            ]
+        )
+    )
+    rows = spark.range(1000).selectExpr(
+        "CAST(id AS int) AS id",
+        "IF(id = 500, NULL, CAST(id AS float)) AS price",
+        "IF(id = 700, array(1f, NULL), array(1f, 2f)) AS features",
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        path = str(Path(folder) / "table")
+        rows.write.format("delta").save(path)
+        rows.limit(1).write.format("delta").mode("append").save(path)
+        for engine in ("auto", "arrow"):
+            report = validate(path, signature, engine=engine, row_key=["id"])
+            seen[f"table.{engine}"] = {
+                "rows": [report.rows.total, report.rows.violating],
+                "conforms": report.conforms,
+                "complete": report.complete,
+                "version": report.source.version,
+                "violated": [
+                    [c.path, c.code.value, c.count, [list(e.key) for e in c.examples]]
+                    for c in report.checks
+                    if c.violated
+                ],
+            }
+        seen["older"] = validate(path, signature, version=0).rows.total
+        seen["clean"] = validate(
+            spark.read.format("delta").load(path).where("id NOT IN (500, 700)"), signature
+        ).conforms
+        frame = spark.read.format("delta").load(path)
+        scalars = ModelSignature(inputs=Schema(list(signature.side("inputs"))[:2]))
+        for name, sig in (("arrow", signature), ("catalyst", scalars)):
+            dropped = frame.transform(enforce_signature(sig, policy=Policy(on_violation="drop")))
+            seen[f"drop.{name}"] = [dropped.count(), dict(dropped.dtypes)]
+            tagged = frame.transform(enforce_signature(sig, policy=Policy(on_violation="tag")))
+            good, bad = split(tagged)
+            seen[f"split.{name}"] = [good.count(), bad.count(), bad.columns]
+            raising = frame.transform(enforce_signature(sig))
+            seen[f"raise.{name}"] = error_text(lambda df=raising: df.where("id < 10").count())
+    spark.stop()
+    return seen
+
+
+if __name__ == "__main__":
+    print(json.dumps(run(sys.argv[1])))

@@ -1,0 +1,366 @@
+"""Reports on a terminal, in a notebook and in files."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as some
+
+from spark_sig.delta.storage import is_folder, write_text
+from spark_sig.errors import Code, SignatureError, SourceError
+from spark_sig.plan import Rung
+from spark_sig.policy import Policy
+from spark_sig.render.html import report_html
+from spark_sig.render.text import cells, cut, printable, report_text
+from spark_sig.report import REINFER, CheckResult, Report, Rows, Source
+from spark_sig.sinks import new_run_id, report_path, write_report
+from spark_sig.tally import Example
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+SIGNATURE = "0123456789abcdef" * 4
+TABLE = Source("delta", "/data/flights", "id", 3, 12, True)
+
+
+def null_check(name: str, count: int = 0, *keys: object, rung: Rung = Rung.CATALYST) -> CheckResult:
+    examples = tuple(Example((key,), "null") for key in keys)  # type: ignore[arg-type]
+    observed = ("null",) if count else ()
+    remedy = REINFER if count else ""
+    return CheckResult(
+        f"$.{name}", Code.NULL, "long (required)", count, observed, examples, remedy, rung
+    )
+
+
+FLIGHTS = Report(
+    SIGNATURE,
+    "inputs",
+    Policy(),
+    TABLE,
+    Rows(336_776, 328_521, 8_255),
+    (
+        null_check("dep_time", 8_255, 838, 839, 840),
+        null_check("arr_time", 8_000, 471),
+        null_check("day", rung=Rung.SCHEMA),
+        null_check("seats"),
+    ),
+    336_776,
+    row_key=("id",),
+    warnings=("2 extra columns are dropped",),
+)
+
+
+def test_a_report_that_does_not_conform() -> None:
+    assert (
+        report_text(FLIGHTS)
+        == """\
+DOES NOT CONFORM: 2 checks are violated
+  source        delta /data/flights at version 3, 12 files
+  signature     0123456789abcdef (inputs)
+  rows          336,776: 328,521 valid, 8,255 violating
+  completeness  complete: 336,776 of 336,776 rows that the files hold
+  policy        default
+
+  path        code  expected         observed   rows  id
+  $.dep_time  null  long (required)  null      8,255  838, 839, 840
+  $.arr_time  null  long (required)  null      8,000  471
+
+How the checks were decided
+  1  by types and constraints alone
+  3  on every row, within Spark's scan
+
+Warnings
+  2 extra columns are dropped
+
+Remedies
+  $.dep_time, $.arr_time: re-infer the signature, or nulls='allow'"""
+    )
+
+
+def test_a_report_that_conforms() -> None:
+    report = Report(
+        SIGNATURE,
+        "outputs",
+        Policy(casts="lossless", extra="keep"),
+        Source("dataframe"),
+        Rows(7, 7, 0),
+        (null_check("a"),),
+    )
+    assert (
+        report_text(report)
+        == """\
+CONFORMS
+  source        dataframe, unpinned
+  signature     0123456789abcdef (outputs)
+  rows          7
+  completeness  nothing to reconcile with
+  policy        casts=lossless, extra=keep
+
+How the checks were decided
+  1  on every row, within Spark's scan"""
+    )
+
+
+def test_a_report_by_types_alone() -> None:
+    finding = CheckResult(
+        "$.dep_tme", Code.MISSING_COLUMN, "long (required)", None, ("nothing",), (), "did you …?"
+    )
+    text = report_text(Report(SIGNATURE, "inputs", Policy.strict(), TABLE, checks=(finding,)))
+    assert "DOES NOT CONFORM: 1 check is violated" in text
+    assert "none read: the types alone decide" in text
+    assert re.search(r"\$\.dep_tme +missing_column +long \(required\) +nothing +all$", text, re.M)
+    assert "policy        strict" in text
+    assert "Warnings" not in text
+
+
+def test_a_report_that_missed_rows() -> None:
+    text = report_text(Report(SIGNATURE, source=TABLE, rows=Rows(9, 9, 0), expected_rows=10))
+    assert text.startswith("DOES NOT CONFORM: not every row was seen")
+    assert "INCOMPLETE: 9 rows seen, where the files hold 10" in text
+
+
+def test_too_few_rows_are_in_the_table() -> None:
+    text = report_text(Report(SIGNATURE, source=TABLE, min_rows=5))
+    assert re.search(r"\$ +row_count +at least 5 rows +0 rows$", text, re.M)
+    assert "there are no rows" in text
+
+
+def test_values_stand_beside_their_keys() -> None:
+    check = CheckResult(
+        "$.a", Code.CAST, "long", 1, ("inexact",), (Example((1, None), "inexact", "1.5"),)
+    )
+    text = report_text(Report(SIGNATURE, rows=Rows(1, 0, 1), checks=(check,)))
+    assert text.splitlines()[-4].endswith("(1, null): 1.5")
+
+
+def test_a_wide_report_stays_short() -> None:
+    checks = tuple(null_check(f"a_rather_long_name_of_a_column_{i}", i % 2) for i in range(2_000))
+    report = Report(SIGNATURE, rows=Rows(9, 0, 9), checks=checks)
+    text = report_text(report)
+    assert len(text.splitlines()) < 40
+    assert "  ... and 980 more\n" in text
+    assert len(report_html(report)) < 100_000
+    assert "980 more" not in report_html(report)
+    assert "800 more" in report_html(report)
+
+
+names = some.text(
+    some.one_of(some.characters(), some.sampled_from("날씨\x1b\u202e\x00\n\t\x9b<>&\"'`é́")),
+    max_size=60,
+)
+results = some.builds(
+    CheckResult,
+    names,
+    some.sampled_from(Code),
+    names,
+    some.none() | some.integers(0, 10**12),
+    some.lists(names, max_size=5).map(tuple),
+    some.lists(
+        some.builds(Example, some.tuples(names | some.none()), names, some.none() | names),
+        max_size=5,
+    ).map(tuple),
+    names,
+    some.sampled_from(Rung),
+)
+any_reports = some.builds(
+    Report,
+    some.just(SIGNATURE),
+    checks=some.lists(results, max_size=4).map(tuple),
+    source=some.builds(Source, some.just("delta"), names),
+    warnings=some.lists(names, max_size=2).map(tuple),
+    row_key=some.lists(names, max_size=2).map(tuple),
+)
+
+
+@given(any_reports, some.sampled_from([80, 100]))
+def test_a_terminal_shows_names_and_does_not_obey_them(report: Report, width: int) -> None:
+    text = report_text(report, width=width)
+    assert text == "\n".join(printable(line) for line in text.split("\n"))
+    lines = text.split("\n")
+    start = next((i for i, line in enumerate(lines) if line.startswith("  path ")), None)
+    if start is not None:
+        end = lines.index("", start)
+        assert max(map(cells, lines[start:end])) <= width
+
+
+def test_wide_characters_take_two_cells() -> None:
+    assert [cells(text) for text in ("ab", "날씨", "e\u0301", "1…")] == [2, 4, 1, 2]
+    assert cut("날씨날씨", 6) == "날씨…"
+
+
+@given(some.text(max_size=20), some.integers(1, 20))
+def test_cut_texts_fit(text: str, room: int) -> None:
+    found = cut(text, room)
+    assert cells(found) <= room
+    assert (found == text) == (cells(text) <= room)
+    assert found == text or (found[-1] == "…" and text.startswith(found[:-1]))
+
+
+TAGS = {"section", "style", "h2", "h3", "p", "ul", "li", "code"} | {
+    "table", "thead", "tbody", "tr", "th", "td"
+}  # fmt: skip
+
+
+class Reader(HTMLParser):
+    """Reads HTML strictly: every tag that is opened is closed, in order."""
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.open: list[str] = []
+        self.tags: set[str] = set()
+        self.texts: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        assert {name for name, _ in attrs} <= {"class"}
+        self.open.append(tag)
+        self.tags.add(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open[-1] != "style":
+            self.texts.append(data)
+
+
+@given(any_reports)
+def test_html_is_whole_and_escaped(report: Report) -> None:
+    html = report_html(report)
+    reader = Reader()
+    reader.feed(html)
+    reader.close()
+    assert reader.open == []
+    assert reader.tags <= TAGS
+    shown = "".join(reader.texts)
+    assert all(printable(check.path) in shown for check in report.checks if check.violated)
+    assert "http" not in html.split("</style>")[0]
+
+
+def test_html_says_what_the_text_says() -> None:
+    html = report_html(FLIGHTS)
+    assert '<h2 class="bad">DOES NOT CONFORM: 2 checks are violated</h2>' in html
+    assert "<code>$.dep_time</code>" in html
+    assert "prefers-color-scheme:dark" in html
+    assert FLIGHTS._repr_html_() == FLIGHTS.to_html() == html
+    assert FLIGHTS.to_text() == report_text(FLIGHTS)
+
+
+# --- files --------------------------------------------------------------------------------------
+
+
+def read(path: Path) -> Report:
+    return Report.from_dict(json.loads(path.read_text(encoding="utf-8")))
+
+
+@pytest.mark.parametrize("form", ["{}", "file:{}", "file://{}", "file://localhost{}"])
+def test_a_report_is_written_whole(tmp_path: Path, form: str) -> None:
+    target = tmp_path / "new" / "folder" / "report 1.json"
+    written = write_report(FLIGHTS, form.format(target))
+    assert written == form.format(target)
+    assert read(target) == FLIGHTS
+    assert os.listdir(target.parent) == ["report 1.json"]
+    write_report(Report.empty(), target)
+    assert read(target) == Report.empty()
+
+
+def test_a_folder_gets_a_file_under_the_run_id(tmp_path: Path) -> None:
+    assert write_report(FLIGHTS, tmp_path, run_id="run-7") == f"{tmp_path}/run-7.json"
+    assert write_report(FLIGHTS, f"{tmp_path}/new/", run_id="run-7") == f"{tmp_path}/new/run-7.json"
+    made = write_report(FLIGHTS, f"file:{tmp_path}")
+    assert re.fullmatch(rf"file:{tmp_path}/\d{{8}}T\d{{6}}Z-[0-9a-f]{{8}}\.json", made)
+    assert read(tmp_path / "run-7.json") == read(tmp_path / "new/run-7.json") == FLIGHTS
+    assert new_run_id() != new_run_id()
+
+
+@pytest.mark.parametrize("run_id", ["", "../x", "a/b", ".hidden", "a\nb"])
+def test_a_run_id_is_a_plain_name(run_id: str) -> None:
+    with pytest.raises(SignatureError, match="plain file name"):
+        report_path("/tmp/", run_id)
+
+
+def test_a_path_that_cannot_be_written_is_one_error_that_names_it(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    (tmp_path / "folder").mkdir()
+    for path in (tmp_path / "file" / "report.json", tmp_path / ("x" * 300), "/proc/no/report.json"):
+        with pytest.raises(SignatureError, match="cannot write the report") as refused:
+            write_report(FLIGHTS, path)
+        assert refused.value.path == str(path)
+    with pytest.raises(SignatureError, match="cannot write the report"):
+        write_report(FLIGHTS, str(tmp_path / "a\0b"))
+    assert sorted(os.listdir(tmp_path)) == ["file", "folder"]
+
+
+def test_a_write_that_fails_leaves_the_older_report(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = tmp_path / "report.json"
+    write_report(FLIGHTS, target)
+
+    def fail(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(SignatureError, match="No space left on device"):
+        write_report(Report.empty(), target)
+    assert os.listdir(tmp_path) == ["report.json"]
+    assert read(target) == FLIGHTS
+
+
+def test_other_storage_needs_a_session() -> None:
+    with pytest.raises(SignatureError, match="only a Spark session") as refused:
+        write_report(FLIGHTS, "s3a://bucket/report.json")
+    assert refused.value.path == "s3a://bucket/report.json"
+    remote: Any = object()
+    with pytest.raises(SourceError, match=r"s3a://bucket/report.json: Spark Connect"):
+        write_report(FLIGHTS, "s3a://bucket/report.json", spark=remote)
+
+
+def test_hadoop_writes_whole_files(spark: SparkSession, tmp_path: Path) -> None:
+    target = tmp_path / "new" / "report.json"
+    for text in ("old", report_text(FLIGHTS), "날씨"):
+        write_text(spark, f"file://{target}", text)
+        assert target.read_text(encoding="utf-8") == text
+    assert [name for name in os.listdir(target.parent) if not name.endswith(".crc")] == [
+        "report.json"
+    ]
+    assert is_folder(spark, f"file://{tmp_path}")
+    assert not is_folder(spark, f"file://{target}")
+    assert not is_folder(spark, f"file://{tmp_path}/nothing")
+
+
+def test_hadoop_storage_that_cannot_be_written(spark: SparkSession, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "inside").write_text("x")
+    for path in (
+        f"file://{tmp_path}/file/report.json",
+        f"file://{tmp_path}/folder",
+        "nosuch://host/report.json",
+        "hdfs:report.json",
+    ):
+        with pytest.raises(SourceError, match=f"^cannot write {re.escape(path)}: ") as refused:
+            write_text(spark, path, "text")
+        assert "\n" not in str(refused.value)
+    assert sorted(os.listdir(tmp_path)) == ["file", "folder"]
+    with pytest.raises(SourceError, match="nosuch"):
+        write_report(FLIGHTS, "nosuch://host/report.json", spark=spark)
+
+
+def test_storage_that_cannot_overwrite_in_one_step(spark: SparkSession, tmp_path: Path) -> None:
+    # Without this class, Hadoop has its older interface only.
+    spark.conf.set("fs.AbstractFileSystem.file.impl", "no.such.Class")
+    target = tmp_path / "report.json"
+    try:
+        for text in ("old", "new"):
+            write_text(spark, f"file://{target}", text)
+            assert target.read_text() == text
+    finally:
+        spark.conf.unset("fs.AbstractFileSystem.file.impl")
+    assert [name for name in os.listdir(tmp_path) if not name.endswith(".crc")] == ["report.json"]

@@ -1,0 +1,74 @@
+"""The public API on other Sparks: on Spark Connect, and on Spark 3.5 in its own environment."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SPARK35 = ROOT / ".venv-spark35" / "bin" / "python"
+
+
+def smoke(python: Path | str, kind: str) -> dict[str, Any]:
+    """Run the smoke program in a process of its own and return what it saw."""
+    env = {k: v for k, v in os.environ.items() if not k.startswith(("PYSPARK_", "SPARK_"))}
+    env["PYTHONPATH"] = str(ROOT)
+    done = subprocess.run(
+        [str(python), "-m", "tests.smoke", kind],
+        cwd=ROOT,
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=420,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-4000:]
+    seen: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return seen
+
+
+def check(seen: dict[str, Any]) -> None:
+    """Hold what a run saw to what its data are."""
+    for engine in ("auto", "arrow"):
+        assert seen[f"table.{engine}"] == {
+            "rows": [1001, 2],
+            "conforms": False,
+            "complete": True,
+            "version": 1,
+            "violated": [
+                ["$.price", "null", 1, [[500]]],
+                ["$.features[*]", "null", 1, [[700]]],
+            ],
+        }
+    assert seen["older"] == 1000
+    assert seen["clean"] is True
+    # The arrow stage has the violation in features as well; the scalars have the one in price.
+    assert seen["drop.arrow"] == [
+        999,
+        {"id": "bigint", "price": "double", "features": "array<float>", "note": "string"},
+    ]
+    assert seen["drop.catalyst"] == [1000, {"id": "bigint", "price": "double"}]
+    source = ["id", "price", "features"]
+    assert seen["split.arrow"] == [999, 2, [*source, "_violations"]]
+    assert seen["split.catalyst"] == [1000, 1, [*source, "_violations"]]
+    for engine in ("arrow", "catalyst"):
+        assert "$.price: null: expected double (required), observed null" in seen[f"raise.{engine}"]
+
+
+@pytest.mark.connect
+def test_spark_connect() -> None:
+    check(smoke(sys.executable, "connect"))
+
+
+@pytest.mark.matrix
+@pytest.mark.skipif(not SPARK35.exists(), reason="make env-spark35 makes its environment")
+def test_spark_35() -> None:
+    seen = smoke(SPARK35, "classic")
+    assert seen["spark"].startswith("3.5.")
+    check(seen)
