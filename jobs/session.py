@@ -27,6 +27,9 @@ LOCAL_CONF = {
     # one machine: nothing needs to find the driver by the host's name, which may not resolve
     "spark.driver.host": "127.0.0.1",
     "spark.driver.bindAddress": "127.0.0.1",
+    # as many parts as a machine has cores, not the 200 and 50 of a cluster
+    "spark.sql.shuffle.partitions": "4",
+    "spark.databricks.delta.snapshotPartitions": "2",
 }
 
 

@@ -243,5 +243,5 @@ def remedy_for(source: Kind | None, target: DataType, casts: Casts) -> str:
 
 
 def dtype_kind(dtype: np.dtype[np.generic]) -> Kind | None:
-    """Return what an element of a tensor is when stored in Arrow, or None where nothing stores it."""
+    """Return what a tensor's element is when stored in Arrow, None where nothing stores it."""
     return DTYPES.get(dtype.name)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import sys
-import uuid
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated, Any, Optional
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -16,7 +15,7 @@ from spark_sig.params import enforce_params
 from spark_sig.report import Report
 from spark_sig.settings import ValidateSettings, validate_settings
 from spark_sig.signature import load_signature
-from spark_sig.sinks import report_path, write_report
+from spark_sig.sinks import new_run_id, refuse_unwritable, write_report
 from spark_sig.sources import resolve
 
 if TYPE_CHECKING:
@@ -42,40 +41,40 @@ def _root() -> None:
 def validate_command(
     context: typer.Context,
     table: Annotated[
-        Optional[str], typer.Option(help="Path of a Delta table or Parquet, or a catalog name.")
+        str | None, typer.Option(help="Path of a Delta table or Parquet, or a catalog name.")
     ] = None,
     signature: Annotated[
-        Optional[str], typer.Option(help="Signature: JSON file, MLmodel, its folder, JSON text.")
+        str | None, typer.Option(help="Signature: JSON file, MLmodel, its folder, JSON text.")
     ] = None,
-    version: Annotated[Optional[int], typer.Option(help="Version of a Delta table.")] = None,
-    timestamp: Annotated[Optional[str], typer.Option(help="Time to take the table at.")] = None,
-    side: Annotated[Optional[str], typer.Option(help="inputs or outputs.")] = None,
-    params: Annotated[Optional[str], typer.Option(help="Params to check, as JSON.")] = None,
+    version: Annotated[int | None, typer.Option(help="Version of a Delta table.")] = None,
+    timestamp: Annotated[str | None, typer.Option(help="Time to take the table at.")] = None,
+    side: Annotated[str | None, typer.Option(help="inputs or outputs.")] = None,
+    params: Annotated[str | None, typer.Option(help="Params to check, as JSON.")] = None,
     report: Annotated[
-        Optional[str], typer.Option(help="Where the report's JSON goes; a folder gets RUN_ID.json.")
+        str | None, typer.Option(help="Where the report's JSON goes; a folder gets RUN_ID.json.")
     ] = None,
-    config: Annotated[Optional[str], typer.Option(help="YAML file with these settings.")] = None,
-    policy: Annotated[Optional[str], typer.Option(help="default, mlflow or strict.")] = None,
-    engine: Annotated[Optional[str], typer.Option(help="auto, catalyst or arrow.")] = None,
+    config: Annotated[str | None, typer.Option(help="YAML file with these settings.")] = None,
+    policy: Annotated[str | None, typer.Option(help="default, mlflow or strict.")] = None,
+    engine: Annotated[str | None, typer.Option(help="auto, catalyst or arrow.")] = None,
     row_key: Annotated[
-        Optional[list[str]], typer.Option(help="Column that names a row; may be repeated.")
+        list[str] | None, typer.Option(help="Column that names a row; may be repeated.")
     ] = None,
-    min_rows: Annotated[Optional[int], typer.Option(help="Fewer rows are a violation.")] = None,
-    run_id: Annotated[Optional[str], typer.Option(help="Name of this run.")] = None,
-    casts: Annotated[Optional[str], typer.Option(help="safe, lossless or exact.")] = None,
-    nulls: Annotated[Optional[str], typer.Option(help="reject or allow.")] = None,
-    nan: Annotated[Optional[str], typer.Option(help="allow or reject.")] = None,
-    case: Annotated[Optional[str], typer.Option(help="sensitive or insensitive.")] = None,
-    extra: Annotated[Optional[str], typer.Option(help="drop, keep or forbid.")] = None,
+    min_rows: Annotated[int | None, typer.Option(help="Fewer rows are a violation.")] = None,
+    run_id: Annotated[str | None, typer.Option(help="Name of this run.")] = None,
+    casts: Annotated[str | None, typer.Option(help="safe, lossless or exact.")] = None,
+    nulls: Annotated[str | None, typer.Option(help="reject or allow.")] = None,
+    nan: Annotated[str | None, typer.Option(help="allow or reject.")] = None,
+    case: Annotated[str | None, typer.Option(help="sensitive or insensitive.")] = None,
+    extra: Annotated[str | None, typer.Option(help="drop, keep or forbid.")] = None,
     fill_missing: Annotated[
-        Optional[bool], typer.Option(help="Whether missing optional columns are nulls.")
+        bool | None, typer.Option(help="Whether missing optional columns are nulls.")
     ] = None,
-    datetime: Annotated[Optional[str], typer.Option(help="source or timestamp.")] = None,
-    on_violation: Annotated[Optional[str], typer.Option(help="raise, drop or tag.")] = None,
+    datetime: Annotated[str | None, typer.Option(help="source or timestamp.")] = None,
+    on_violation: Annotated[str | None, typer.Option(help="raise, drop or tag.")] = None,
     show_values: Annotated[
-        Optional[bool], typer.Option(help="Whether values may stand in the report.")
+        bool | None, typer.Option(help="Whether values may stand in the report.")
     ] = None,
-    examples: Annotated[Optional[int], typer.Option(help="Examples per check.")] = None,
+    examples: Annotated[int | None, typer.Option(help="Examples per check.")] = None,
 ) -> None:
     """Check every row of a table, and write the report.
 
@@ -103,16 +102,20 @@ def run_validate(
     except SignatureError as error:
         console.print(f"error: {error}", markup=False)
         return MISUSED
+    run_id = new_run_id() if settings.run_id is None else settings.run_id
     path = None
-    if settings.report is not None:
-        path = report_path(settings.report, settings.run_id or uuid.uuid4().hex)
     try:
+        if settings.report is not None:
+            refuse_unwritable(settings.report, run_id)
         with console.status("starting Spark ..."):
             spark = session()
+        if settings.report is not None:
+            # once more, as only Spark reaches storage that is not local
+            refuse_unwritable(settings.report, run_id, spark=spark)
         with console.status(f"checking {settings.table} ..."):
             report = _checked(settings, signature, spark)
-        if path is not None:
-            write_report(report, path, spark=spark)
+        if settings.report is not None:
+            path = write_report(report, settings.report, run_id=run_id, spark=spark)
     except SignatureError as error:
         console.print(f"error: {error}", markup=False)
         return MISUSED

@@ -11,10 +11,10 @@ from spark_sig.delta.log import first_line
 from spark_sig.engines.catalyst import compile_expressions, numbered, source_columns
 from spark_sig.engines.stage import tally_groups, tally_rows
 from spark_sig.errors import SignatureError, SourceError, Violation
-from spark_sig.naming import SPARK_TYPE, VECTOR, member_path
+from spark_sig.naming import SPARK_TYPE, member_path
 from spark_sig.plan import EnforcementPlan, FieldPlan, Rung
 from spark_sig.planner import Engine, node_checks, plan_enforcement
-from spark_sig.policy import Policy
+from spark_sig.policy import DEFAULT, Policy
 from spark_sig.report import Report
 from spark_sig.signature import ModelSignature, load_signature
 from spark_sig.sources import Resolved, resolve
@@ -31,7 +31,7 @@ def validate(
     data: Data,
     signature: SignatureSource,
     *,
-    policy: Policy = Policy(),
+    policy: Policy = DEFAULT,
     side: str = "inputs",
     version: int | None = None,
     timestamp: str | None = None,
@@ -92,9 +92,10 @@ def validate_source(
     """
     # The gate gives back no rows: what row mode does with them is no part of its verdict.
     policy = replace(policy, on_violation="raise")
+    schema = signature.side(side)
     plan = plan_enforcement(
         source_schema(source.frame.schema),
-        signature.side(side),
+        schema,
         policy,
         engine=engine,
         spark=True,
@@ -114,6 +115,7 @@ def validate_source(
         expected_rows=source.expected_rows,
         min_rows=min_rows,
         row_key=tuple(row_key),
+        schema=schema,
     )
 
 
@@ -146,9 +148,7 @@ def _tally(source: Resolved, plan: EnforcementPlan, row_key: Sequence[str]) -> T
         if not arrow:
             return _tally_fused(frame, plan, fused, row_key)
         found = compile_expressions(plan, fused, columns=source_columns(plan))
-        details = (
-            f"CASE WHEN {found.violates} THEN {found.details} END" if found.violates else None
-        )
+        details = f"CASE WHEN {found.violates} THEN {found.details} END" if found.violates else None
         return tally_rows(frame, plan, arrow, row_key, details)
     except Exception as error:
         raise explained(error) from error

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Literal, get_args, get_type_hints
+from functools import cache
+from typing import Any, Literal, get_args, get_type_hints
 
 from spark_sig.errors import SignatureError
 
@@ -55,7 +56,7 @@ class Policy:
     examples: int = 5
 
     def __post_init__(self) -> None:
-        hints = get_type_hints(Policy)
+        hints = _hints()
         for field in fields(self):
             value = getattr(self, field.name)
             choices = get_args(hints[field.name])
@@ -100,3 +101,13 @@ class Policy:
                 raise SignatureError(
                     f"unknown policy {name!r}", expected="one of default, mlflow, strict"
                 )
+
+
+@cache
+def _hints() -> dict[str, Any]:
+    """Read the annotations once: a policy is made for many a call."""
+    return get_type_hints(Policy)
+
+
+# What holds where a user chooses nothing.
+DEFAULT = Policy()

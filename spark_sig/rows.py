@@ -9,7 +9,7 @@ from spark_sig.compile.spark import source_schema
 from spark_sig.engines import catalyst, stage
 from spark_sig.errors import SignatureError, ViolationError
 from spark_sig.planner import ORIGINAL, VIOLATIONS, Engine, plan_enforcement
-from spark_sig.policy import Policy
+from spark_sig.policy import DEFAULT, Policy
 from spark_sig.signature import load_signature
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def enforce_signature(
     signature: SignatureSource,
     *,
-    policy: Policy = Policy(),
+    policy: Policy = DEFAULT,
     side: str = "inputs",
     engine: Engine = "auto",
 ) -> Callable[[DataFrame], DataFrame]:
@@ -48,9 +48,7 @@ def enforce_signature(
     schema = load_signature(signature).side(side)
 
     def enforce(df: DataFrame) -> DataFrame:
-        plan = plan_enforcement(
-            source_schema(df.schema), schema, policy, engine=engine, spark=True
-        )
+        plan = plan_enforcement(source_schema(df.schema), schema, policy, engine=engine, spark=True)
         if plan.findings:
             raise ViolationError(plan.findings)
         if plan.row_count is not None:

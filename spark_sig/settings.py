@@ -167,7 +167,7 @@ class _Loader(yaml.SafeLoader):
 
 def _mapping(path: Path) -> dict[str, Any]:
     try:
-        found = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506
+        found = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
     except (OSError, UnicodeDecodeError) as error:
         raise SignatureError(f"the configuration {path} cannot be read: {error}") from error
     except (yaml.YAMLError, RecursionError) as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import secrets
@@ -92,6 +93,39 @@ def report_path(
     return f"{place.rstrip('/')}/{run_id}.json" if folder else place
 
 
+def refuse_unwritable(
+    path: str | os.PathLike[str], run_id: str, *, spark: SparkSession | None = None
+) -> None:
+    """Refuse a path that no report can go to, before any work is done for one.
+
+    Nothing is written: a path that passes may still fail when its time comes.
+
+    Args:
+        path: as for :func:`write_report`.
+        run_id: the name of the run.
+        spark: a session, to ask for a path that is not local; without, such a path passes.
+
+    Raises:
+        SignatureError: where a local path cannot be written, or the run id is no file name.
+        SourceError: where another storage cannot be reached.
+    """
+    local = local_path(report_path(path, run_id, spark=spark))
+    if local is None:
+        return
+    try:
+        if os.path.isdir(local):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        folder = Path(local).absolute().parent
+        while not folder.exists():
+            folder = folder.parent
+        if not folder.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except (OSError, ValueError) as error:
+        raise _local_error(local, error) from error
+
+
 def new_run_id() -> str:
     """Return a name for a run that sorts by time, such as ``20240131T120000Z-1f9c02ab``."""
     now = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%SZ")
@@ -121,5 +155,9 @@ def _write_local(path: str, text: str) -> None:
     except (OSError, ValueError) as error:
         # A SignatureError, which is a ValueError, speaks of signatures: its cause says why.
         cause = error.__cause__ or error
-        reason = cause.strerror if isinstance(cause, OSError) else str(cause)
-        raise SignatureError(f"cannot write the report: {reason}", path=path) from cause
+        raise _local_error(path, cause) from cause
+
+
+def _local_error(path: str, cause: BaseException) -> SignatureError:
+    reason = cause.strerror if isinstance(cause, OSError) else str(cause)
+    return SignatureError(f"cannot write the report: {reason}", path=path)

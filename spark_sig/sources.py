@@ -160,8 +160,6 @@ def _no_delta(spark: SparkSession, path: str) -> Exception | None:
     return None
 
 
-def _refuse_versions(
-    name: str, kind: str, version: int | None, timestamp: str | None
-) -> None:
+def _refuse_versions(name: str, kind: str, version: int | None, timestamp: str | None) -> None:
     if version is not None or timestamp is not None:
         raise SourceError(f"{name} is a {kind} and has no versions")

@@ -217,6 +217,20 @@ def test_examples_are_the_smallest_by_key(kind: str, count: int, limit: int) -> 
     assert found == naive(plan, outcome, [], limit)
 
 
+@pytest.mark.parametrize("nulls", [0, 1, 2, 3, 4])
+def test_rare_null_keys_come_first(nulls: int) -> None:
+    first: list[Any] = [*range(1_000, 0, -1)]
+    for place in range(nulls):
+        first[100 * place] = None
+    for key in (first, [None if k is None else f"{k:04}" for k in first]):
+        batch = pa.RecordBatch.from_arrays([pa.nulls(1_000, pa.int64())], ["a"])
+        plan = plan_for(batch, [ColSpec("long", "a")], Policy(examples=3))
+        outcome = run_batch(plan, batch)
+        tally = summarise(plan, outcome, [pa.array(key)])
+        found = {c: (t.count, t.observed, t.examples) for c, t in tally.checks.items()}
+        assert found == naive(plan, outcome, [key], 3)
+
+
 DETAILS = pa.list_(pa.struct([("check", pa.int32()), ("observed", pa.string())]))
 
 

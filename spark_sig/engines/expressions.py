@@ -165,24 +165,29 @@ _SQL_TYPES: dict[Kind, str] = {
 }
 
 
-def sql_type(dtype: pa.DataType) -> str:
-    """Name the Spark type of an Arrow type that a signature compiles to, all of it nullable.
+def null_of(dtype: pa.DataType) -> str:
+    """Write a NULL of an Arrow type that a signature compiles to, nullable throughout.
+
+    Built of values, so that the members of a struct can have any name.
 
     Example:
-        >>> sql_type(pa.struct([("a", pa.list_(pa.int64()))]))
-        'STRUCT<`a`: ARRAY<BIGINT>>'
+        >>> null_of(pa.list_(pa.int64()))
+        'CASE WHEN false THEN array(CAST(NULL AS BIGINT)) END'
     """
     kind = kind_of(dtype)
     if kind in _SQL_TYPES:
-        return _SQL_TYPES[kind]
+        return f"CAST(NULL AS {_SQL_TYPES[kind]})"
     if is_list(dtype):
-        return f"ARRAY<{sql_type(dtype.value_type)}>"
-    if pat.is_map(dtype):
-        return f"MAP<{sql_type(dtype.key_type)}, {sql_type(dtype.item_type)}>"
-    if pat.is_struct(dtype):
+        example = f"array({null_of(dtype.value_type)})"
+    elif pat.is_map(dtype):
+        example = f"map('', {null_of(dtype.item_type)})"
+    elif pat.is_struct(dtype):
         inside = (dtype.field(i) for i in range(dtype.num_fields))
-        return f"STRUCT<{', '.join(f'{identifier(m.name)}: {sql_type(m.type)}' for m in inside)}>"
-    raise ValueError(f"no signature compiles to {dtype}")
+        members = ", ".join(f"{literal(m.name)}, {null_of(m.type)}" for m in inside)
+        example = f"named_struct({members})"
+    else:
+        raise ValueError(f"no signature compiles to {dtype}")
+    return f"CASE WHEN false THEN {example} END"
 
 
 # --- checks --------------------------------------------------------------------------------------
@@ -353,7 +358,7 @@ def _value(node: Node, x: str, checks: Sequence[Check] | None) -> str:
             )
             return f"CASE WHEN {x} IS NOT NULL THEN named_struct({members}) END"
         case Nulls():
-            return x if is_identity(node) else f"CAST(NULL AS {sql_type(node.output)})"
+            return x if is_identity(node) else null_of(node.output)
         case Anything() | ListOf() | MapOf() | VectorOf() | TensorOf():
             if not is_identity(node):
                 raise ValueError(f"Catalyst cannot cast {node.source} to {node.output}")
@@ -392,9 +397,10 @@ def _utc(kind: Kind, x: str) -> str:
     """Read a date or a timestamp without a zone as UTC; a cast would use the session's zone."""
     if kind is Kind.DATE:
         return f"timestamp_micros(unix_date({x}) * 86400000000L)"
+    # In decimal seconds: in integer microseconds the first day that a timestamp reaches overflows.
     return (
-        f"timestamp_micros(unix_date(CAST({x} AS DATE)) * 86400000000L + hour({x}) * 3600000000L"
-        f" + minute({x}) * 60000000L + CAST(extract(SECOND FROM {x}) * 1000000 AS BIGINT))"
+        f"timestamp_seconds(unix_date(CAST({x} AS DATE)) * 86400L + hour({x}) * 3600"
+        f" + minute({x}) * 60 + extract(SECOND FROM {x}))"
     )
 
 

@@ -103,7 +103,7 @@ def enforce_frame(data: pd.DataFrame, schema: Schema, policy: Policy) -> pd.Data
 
     rows = len(data)
     changed = carry_out(prepared, rows, lambda place: column(place).arrow(), advise)
-    out = _assemble(data, labels, prepared, changed, column)
+    out = _assemble(data, labels, dtypes, prepared, changed, column)
     if key is not None:
         _remember(layout, key, prepared, out is None)
     return data.copy(deep=False) if out is None else out
@@ -112,6 +112,7 @@ def enforce_frame(data: pd.DataFrame, schema: Schema, policy: Policy) -> pd.Data
 def _assemble(
     data: pd.DataFrame,
     labels: list[Any],
+    dtypes: list[Any],
     prepared: Prepared,
     changed: dict[int, pa.Array],
     column: Any,
@@ -130,9 +131,9 @@ def _assemble(
         label = wanted.name if isinstance(label, str) and wanted.path[:2] != "$[" else label
         one = column(wanted.source)
         made[label] = write_column(one, wanted.node, new)
-        same = (
-            same and made[label] is one.given and (wanted.source, label) == (place, labels[place])
-        )
+        here = wanted.source == place and label == labels[place]
+        as_it_was = made[label] is one.given and one.dtype == dtypes[place]
+        same = same and here and as_it_was
     if same:
         return None
     return pd.DataFrame(made, index=data.index, copy=False)

@@ -149,11 +149,11 @@ def _frame(data: Any, schema: Schema) -> pd.DataFrame:
     raise _refuse(expected, _class(data), "give a frame, a dict, a list or a scalar")
 
 
-def _objects(values: list[Any]) -> pd.Series[Any]:
+def _objects(values: list[Any]) -> np.ndarray[Any, Any]:
     made = np.empty(len(values), object)
     for place, value in enumerate(values):  # NumPy would take arrays and lists apart
         made[place] = value
-    return pd.Series(made)
+    return made
 
 
 def _list_frame(data: list[Any]) -> pd.DataFrame:

@@ -112,7 +112,7 @@ def read_scalars(
             found = {Kind.FLOAT32}  # NaN is one number in every width
     try:
         array = _array(items, found, target, nulls)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError, UnicodeError, ValueError):
+    except (pa.ArrowException, OverflowError, TypeError, ValueError):
         array = None
     if array is None:
         name = classes_name(classes)

@@ -135,7 +135,7 @@ def _candidates(key: pa.Array, rows: Positions, limit: int) -> Positions:
         return everything
     if kind is Kind.STRING:
         # Arrow sorts UTF-8 bytes, which is the order of Python's strings.
-        order = pc.sort_indices(key, null_placement="at_end")
+        order = pc.sort_indices(key)  # NULLs come last
         edge = key[order[room - 1].as_py()]
         small = pc.fill_null(pc.less_equal(key, edge), False).to_numpy(zero_copy_only=False)
     elif kind in WIDTHS:

@@ -62,7 +62,9 @@ class Summarise:
             columns = [batch.column(alias) for alias, _ in self.inputs]
             names = [name for _, name in self.inputs]
             checked = pa.RecordBatch.from_arrays(columns, names)
-            outcome = run_batch(self.plan, checked, columns=False, fields=self.fields)
+            outcome = run_batch(
+                self.plan, checked, columns=False, fields=self.fields, rows=batch.num_rows
+            )
             if self.details is not None:
                 outcome = merge_found(outcome, batch.column(self.details))
             total += summarise(self.plan, outcome, [batch.column(key) for key in self.keys])
@@ -117,7 +119,7 @@ class Enforce:
             columns = [batch.column(alias) for alias, _ in self.inputs]
             names = [name for _, name in self.inputs]
             source = pa.RecordBatch.from_arrays(columns, names)
-            outcome = run_batch(self.plan, source)
+            outcome = run_batch(self.plan, source, rows=batch.num_rows)
             yield self._finish(source, outcome, batch.num_rows)
 
     def _finish(self, source: pa.RecordBatch, outcome: Outcome, rows: int) -> pa.RecordBatch:
@@ -142,20 +144,23 @@ class Enforce:
         """Build ``_violations`` and ``_original``."""
         violations, original = self.output.field(-2).type, self.output.field(-1).type
         tagged = row_violations(self.plan, outcome)
-        shown = self.plan.policy.show_values
-        lists = [
-            [
-                {
-                    "path": v.path,
-                    "code": v.code.value,
-                    "expected": v.expected,
-                    "observed": v.observed,
-                    **({"value": v.value} if shown else {}),
-                }
-                for v in tagged.get(row, ())
-            ]
-            for row in range(rows)
+        counts = np.zeros(rows, dtype=np.int32)
+        counts[list(tagged)] = [len(found) for found in tagged.values()]
+        offsets = np.concatenate([np.zeros(1, np.int32), np.cumsum(counts, dtype=np.int32)])
+        # Values in the order of the struct's members; ``value`` is there only where it is shown.
+        entries = [
+            (v.path, v.code.value, v.expected, v.observed, v.value)
+            for found in tagged.values()
+            for v in found
         ]
+        struct = violations.value_type
+        members = [
+            pa.array([entry[i] for entry in entries], pa.string()) for i in range(struct.num_fields)
+        ]
+        inside = pa.StructArray.from_arrays(
+            members, fields=[struct.field(i) for i in range(struct.num_fields)]
+        )
+        lists = pa.ListArray.from_arrays(pa.array(offsets), inside)
         keep = np.ones(rows, dtype=bool)
         keep[outcome.violating()] = False
         whole = pa.StructArray.from_arrays(
@@ -166,7 +171,7 @@ class Enforce:
             fields=[original.field(i) for i in range(original.num_fields)],
             mask=pa.array(keep),
         )
-        return pa.array(lists, violations), whole
+        return lists, whole
 
     def _batch(self, columns: tuple[pa.Array, ...], rows: int) -> pa.RecordBatch:
         if not len(self.output):

@@ -70,8 +70,12 @@ def node_rung(node: Node, checks: Sequence[Check]) -> Rung:
     live = [checks[check].rung for check in node_checks(node) if checks[check].live]
     if Rung.ARROW in live:
         return Rung.ARROW
+    if is_identity(node) and not live:
+        return Rung.SCHEMA
+    if not _addressable(node):
+        return Rung.ARROW
     if is_identity(node):
-        return Rung.CATALYST if live else Rung.SCHEMA
+        return Rung.CATALYST
     match node:
         case Leaf():
             decided = catalyst_decides(node.kind, node.target)
@@ -85,3 +89,19 @@ def node_rung(node: Node, checks: Sequence[Check]) -> Rung:
             return Rung.ARROW
         case _:
             assert_never(node)
+
+
+def _addressable(node: Node) -> bool:
+    """Say whether SQL text can name every member of the structs in a node, under any conf.
+
+    Names that differ in case only are ambiguous by default, and Spark puts variables in place of
+    ``${…}`` wherever it stands.
+    """
+    if not isinstance(node, StructOf):
+        return True
+    names = [node.source.field(i).name for i in range(node.source.num_fields)]
+    return (
+        len({name.casefold() for name in names}) == len(names)
+        and not any("${" in name for name in names)
+        and all(_addressable(member.node) for member in node.members)
+    )

@@ -34,23 +34,24 @@ def against_mlflow(python: Path) -> Iterator[Ratio]:
         stderr=subprocess.DEVNULL,
         text=True,
     ) as worker:
-        assert worker.stdin is not None and worker.stdout is not None
-        assert worker.stdout.readline().strip() == "ready"
+        asks, answers = worker.stdin, worker.stdout
+        if asks is None or answers is None or answers.readline().strip() != "ready":
+            raise RuntimeError(f"MLflow does not start under {python}")
         for name, times, theirs, target, rounds in CASES:
             data, schema = case(name)
             signature = ModelSignature.from_dict({"inputs": json.dumps(schema)})
             mine = repeated(lambda data=data, sig=signature: enforce(data, sig), times)
 
             def mlflow(name: str = name, theirs: int = theirs) -> float:
-                worker.stdin.write(f"{name} {theirs}\n")  # type: ignore[union-attr]
-                worker.stdin.flush()  # type: ignore[union-attr]
-                return float(worker.stdout.readline())  # type: ignore[union-attr]
+                asks.write(f"{name} {theirs}\n")
+                asks.flush()
+                return float(answers.readline())
 
             seconds, base = interleaved([mine, mlflow], rounds)
             yield Ratio(
                 f"enforce on the driver, {name}: times MLflow", seconds, base, target, False
             )
-        worker.stdin.close()
+        asks.close()
 
 
 def imports() -> Iterator[Ratio]:

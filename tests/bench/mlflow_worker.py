@@ -18,10 +18,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 def main() -> None:
     """Answer until the input ends."""
     warnings.simplefilter("ignore")
+    from frames import case  # type: ignore[import-not-found]  # beside this file
     from mlflow.models.utils import _enforce_schema
     from mlflow.types import Schema
-
-    from frames import case  # type: ignore[import-not-found]  # beside this file
 
     cases = {}
     print("ready", flush=True)

@@ -93,6 +93,8 @@ def _column(value: Any, name: str | None, index: int, kind: str) -> pd.Series[An
             loose = value.get(name, _NOTHING)
         if loose is _NOTHING:
             return None
+        if isinstance(loose, np.ndarray) and loose.ndim == 0:
+            loose = loose.item()
         if isinstance(loose, np.ndarray) and loose.ndim == 1 and loose.dtype != object:
             return pd.Series(loose)
         nested = kind in ("array", "object", "map")
@@ -165,6 +167,68 @@ def is_text_or_flag(value: Any) -> bool:
 
 def is_moment(value: Any) -> bool:
     return isinstance(value, (dt.date, np.datetime64)) and value is not pd.NaT
+
+
+# NumPy's letter for a dtype -> the types whose values it can hold.
+_LETTERS = {
+    "b": {"boolean"},
+    "i": {"integer", "long", "float", "double"},
+    "u": {"integer", "long", "float", "double"},
+    "f": {"float", "double"},
+    "M": {"datetime"},
+    "U": {"string"},
+    "S": {"binary"},
+}
+
+
+def is_sound(place: Place) -> bool:
+    """Return whether a value is of the class that its type asks for, the least to be asked."""
+    value, kind = place.value, place.kind
+    if kind == "any":
+        return True
+    if isinstance(value, pd.Series):
+        return not len(value) or _sound_column(value, kind)
+    if is_missing(value):
+        return True
+    match kind:
+        case "array":
+            return is_list(value)
+        case "map":
+            return isinstance(value, dict) and all(isinstance(key, str) for key in value)
+        case "object":
+            return isinstance(value, dict) and _right_keys(value, place.document["properties"])
+        case "datetime":
+            return is_moment(value)
+        case "integer" | "long":
+            return is_integer(value)
+        case "float" | "double":
+            return is_number(value)
+        case _:
+            return isinstance(value, CLASSES[kind])
+
+
+def _right_keys(value: dict[Any, Any], properties: dict[str, Any]) -> bool:
+    required = {name for name, inner in properties.items() if inner.get("required", True)}
+    return required <= value.keys() <= properties.keys()
+
+
+def _sound_column(column: pd.Series[Any], kind: str) -> bool:
+    dtype = column.dtype
+    if isinstance(dtype, pd.CategoricalDtype):
+        column = pd.Series(dtype.categories)
+        if column.dtype != object:
+            return _sound_column(column, kind)
+        return all(is_sound(Place(kind, {}, value, "column", True)) for value in column)
+    if isinstance(dtype, pd.SparseDtype):
+        dtype = dtype.subtype
+    letter = getattr(dtype, "kind", "O")
+    if isinstance(dtype, pd.StringDtype):
+        letter = "U"
+    elif isinstance(dtype, pd.ArrowDtype) and "binary" in str(dtype):
+        letter = "S"
+    elif isinstance(dtype, pd.ArrowDtype) and "date32" in str(dtype):
+        letter = "M"
+    return kind in _LETTERS.get(letter, set())
 
 
 # --- what came out --------------------------------------------------------------------------------
