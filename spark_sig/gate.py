@@ -160,6 +160,8 @@ def _tally_fused(
     """Tally rows in Catalyst: one query where all conform, else a second one for the details."""
     limit = plan.policy.examples
     found = compile_expressions(plan, fields, columns=source_columns(plan))
+    if found.violates is None:
+        return Tally(limit, frame.count(), 0, {})
     row = frame.selectExpr("count(*)", f"count_if({found.violates})").collect()[0]
     if not row[1]:
         return Tally(limit, int(row[0]), 0, {})

@@ -82,7 +82,7 @@ def validate_settings(flags: Mapping[str, Any], config: str | None) -> ValidateS
     known = (*_TYPES, *POLICY_FIELDS)
     merged: dict[str, Any] = {}
     if config is not None:
-        merged.update(_file(config, known))
+        merged.update({k: v for k, v in _file(config, known).items() if v is not None})
     merged.update({name: value for name, value in flags.items() if value is not None})
     for name in ("table", "signature"):
         if not merged.get(name):
@@ -148,15 +148,20 @@ def _json_object(text: str) -> dict[str, Any]:
     return value
 
 
+# No setting needs more; what is longer costs seconds before it is found to be wrong.
+_MAX_CHARACTERS = 2**18
+
+
 class _Loader(yaml.SafeLoader):
     """PyYAML's safe loader, which keeps the last of two equal keys, made to refuse them."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [key.value for key, _ in node.value]
-        for key in keys:
-            if keys.count(key) > 1:
-                line = node.start_mark.line + 1
-                raise yaml.YAMLError(f"the key {key!r} is there twice, from line {line} on")
+        seen = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.value in seen:
+                line = key.start_mark.line + 1
+                raise yaml.YAMLError(f"the key {key.value!r} is there again in line {line}")
+            seen.add(key.value if isinstance(key, yaml.ScalarNode) else None)
         return super().construct_mapping(node, deep)
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:

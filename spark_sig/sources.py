@@ -6,7 +6,15 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from spark_sig.delta.log import first_line, quoted, read_snapshot, read_version
+from spark_sig.delta.log import (
+    first_line,
+    is_classic,
+    quoted,
+    read_snapshot,
+    read_version,
+    spark_errors,
+)
+from spark_sig.delta.storage import is_folder
 from spark_sig.errors import SourceError
 from spark_sig.report import Source
 
@@ -87,19 +95,15 @@ def active_session() -> SparkSession:
 
 
 def _in_catalog(spark: SparkSession, name: str) -> bool:
-    from pyspark.errors import PySparkException
-
     try:
         return bool(spark.catalog.tableExists(name))
-    except PySparkException:  # no identifier at all, such as "a b"
+    except spark_errors():  # no identifier at all, such as "a b"
         return False
 
 
 def _catalog(
     spark: SparkSession, name: str, version: int | None, timestamp: str | None
 ) -> Resolved:
-    from pyspark.errors import PySparkException
-
     try:
         table = spark.catalog.getTable(name)
         parts = [table.catalog, *(table.namespace or ()), table.name]
@@ -108,7 +112,7 @@ def _catalog(
             _refuse_versions(name, "view", version, timestamp)
             return Resolved(spark.table(name), Source("view", name))
         detail = spark.sql(f"DESCRIBE DETAIL {full}").select("format", "location").collect()[0]
-    except PySparkException as error:
+    except spark_errors() as error:
         raise SourceError(f"the table {name} cannot be read: {first_line(error)}") from error
     if detail["format"] == "delta":
         return _path(spark, detail["location"], name, version, timestamp)
@@ -119,8 +123,6 @@ def _catalog(
 def _path(
     spark: SparkSession, path: str, name: str, version: int | None, timestamp: str | None
 ) -> Resolved:
-    from pyspark.errors import PySparkException
-
     try:
         missing = _no_delta(spark, path)
         if not missing:
@@ -131,14 +133,17 @@ def _path(
             frame = read_version(spark, snapshot)
             frame.schema  # noqa: B018  # a version that cannot be read fails here, not later
             return Resolved(frame, info, snapshot.rows, enforced=True)
-    except PySparkException as error:
+    except spark_errors() as error:
         raise SourceError(f"the table {name} cannot be read: {first_line(error)}") from error
     try:
+        if is_classic(spark) and is_folder(spark, f"{path.rstrip('/')}/_delta_log"):
+            # As Parquet it would show rows that were deleted.
+            raise SourceError(f"the Delta log of {name} cannot be read: {first_line(missing)}")
         frame = spark.read.parquet(path)
         frame.schema  # noqa: B018  # as above
-    except PySparkException as error:
+    except spark_errors() as error:
         raise SourceError(
-            f"there is no Delta table and no Parquet at {name}: {first_line(missing)}"
+            f"there is no Delta table and no Parquet at {name}: {first_line(error)}"
         ) from error
     _refuse_versions(name, "Parquet source", version, timestamp)
     return Resolved(frame, Source("parquet", name))

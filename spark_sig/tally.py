@@ -160,10 +160,13 @@ def smallest(examples: Iterable[Example], limit: int) -> tuple[Example, ...]:
 def cell(value: object) -> Cell:
     """Return a row key's value as a cell that sorts as the value does.
 
-    Times become ISO text with microseconds, in UTC where they have a zone; bytes become hex.
+    Times become ISO text with microseconds, in UTC where they have a zone; bytes become hex; the
+    two zeros become one.
     """
     match value:
-        case None | bool() | int() | float() | str() | decimal.Decimal():
+        case float():
+            return value + 0.0  # -0.0 names the row that 0.0 does, as in Spark's groups
+        case None | bool() | int() | str() | decimal.Decimal():
             return value
         case datetime.datetime():
             if value.tzinfo is not None:

@@ -56,9 +56,16 @@ def exact(array: pa.Array | pa.ChunkedArray) -> list[Any]:
     return list(array.to_pylist())
 
 
+def collected(df: DataFrame) -> pa.Table:
+    """Collect a frame, whatever its flags claim."""
+    # toArrow() fails on NULL structs whose members are flagged as never NULL, as all vectors are.
+    batches = df._collect_as_arrow(empty_list_if_zero_records=False)  # type: ignore[operator]
+    return pa.Table.from_batches(batches)
+
+
 def exact_rows(df: DataFrame) -> list[str]:
     """Collect a frame: every row as text that keeps all bits, sorted."""
-    table = df.toArrow()
+    table = collected(df)
     columns = [exact(column) for column in table.columns]
     if not columns:
         return ["()"] * df.count()

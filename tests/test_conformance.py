@@ -46,6 +46,13 @@ def test_every_case_of_the_oracle_is_seen(tallies: list[Tally], kind: str) -> No
     assert sum(t.agree for t in seen) >= 0.9 * ORACLE_CASES[kind]
 
 
+def test_every_pair_of_a_spark_type_and_a_target_is_seen(tallies: list[Tally]) -> None:
+    kind = "spark_enforce_matrix"
+    seen = [t for t in tallies if t.file.path.parent == ORACLE and t.file.path.stem == kind]
+    assert sum(t.passed for t in seen) >= 120
+    assert sum(t.agree for t in seen) >= 100
+
+
 def test_every_divergence_is_used_and_says_why(tallies: list[Tally]) -> None:
     kinds = {r.kind for r in REPLAYERS}
     used: Counter[str] = Counter()

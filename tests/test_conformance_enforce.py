@@ -16,6 +16,7 @@ from tests.conformance.corpus import CorpusFile, read
 from tests.conformance.enforce_divergences import TABLE as ENFORCE
 
 ORACLE = recipe.default_directory()
+RECORDED = Path(enforce.__file__).parent / "recorded"
 # How many cases the oracle had when this was written: fewer would mean that they are not seen.
 CASES, AGREEING = 1027, 850
 
@@ -42,7 +43,13 @@ def test_no_difference_is_unexplained(tally: Tally) -> None:
     assert tally.agree >= AGREEING
 
 
-def test_names_are_unique_and_reasons_given() -> None:
+def test_every_divergence_is_used_and_says_why(tally: Tally) -> None:
+    recorded = [
+        replay_file(file) for file in read(RECORDED) if file.path.stem.startswith("enforce")
+    ]
+    assert [case for one in recorded for case in one.unexplained] == []
+    used = {name for one in (tally, *recorded) for name in one.divergent}
+    assert {d.name for d in ENFORCE} == used
     assert len({d.name for d in TABLE}) == len(TABLE)
     assert all(len(d.reason) > 40 for d in ENFORCE)
 

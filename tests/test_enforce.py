@@ -47,7 +47,7 @@ def objects(*values: Any) -> pd.Series[Any]:
     made = np.empty(len(values), object)
     for place, value in enumerate(values):
         made[place] = value
-    return pd.Series(made, name="c")
+    return pd.Series(made, name="c", dtype=object)
 
 
 def violations(
@@ -239,6 +239,28 @@ def test_what_is_of_another_type_is_refused_with_its_place(
     assert found[0][0].startswith("$.c")
 
 
+def test_integers_beside_floats_are_floats_in_a_column_or_a_list_and_nowhere_else() -> None:
+    assert enforce(pd.DataFrame({"c": objects(1, 2.5)}), column("double"))["c"].tolist() == [1, 2.5]
+    listed = enforce(pd.DataFrame({"c": objects([1, 2.5], [0.5])}), column(Array("double")))["c"]
+    assert [[type(item) for item in cell] for cell in listed] == [[float, float], [float]]
+    # A neighbour changes no verdict: neither another list, nor another member.
+    beside = pd.DataFrame({"c": objects([1, 2.5], [2])})
+    assert violations(beside, column(Array("double"))) == [("$.c[*]", "type")]
+    maps = pd.DataFrame({"c": objects({"x": 1, "y": 2.5})})
+    assert violations(maps, column(Map("double"))) == [("$.c[*]", "type")]
+    made = enforce(maps, column(Map("double")), policy=Policy(casts="lossless"))["c"].iloc[0]
+    assert [type(made[key]) for key in "xy"] == [float, float]
+    records = pd.DataFrame({"c": objects({"p": 1}, {"p": 2.5})})
+    price = column(Object([Property("p", "double")]))
+    assert violations(records, price) == [("$.c.p", "type")]
+    assert enforce(records, price, policy=Policy(casts="lossless"))["c"].tolist() == [
+        {"p": 1.0},
+        {"p": 2.5},
+    ]
+    widths = pd.DataFrame({"c": objects({"k": np.int16(1), "l": np.int8(2)})})
+    assert enforce(widths, column(Map("integer")))["c"].tolist() == [{"k": 1, "l": 2}]
+
+
 def test_a_verdict_under_safe_depends_on_no_value() -> None:
     for values in ([0, 1], [2, 3], [2**53 + 1], []):
         frame = pd.DataFrame({"c": np.array(values, "int64")})
@@ -408,9 +430,9 @@ def test_lists_and_arrays_come_out_as_they_went_in() -> None:
 
 
 def test_anything_passes_as_it_is() -> None:
-    values = objects({1}, "x", 1, 2.5, [None])
-    made = enforce(pd.DataFrame({"c": values}), column(AnyType()))
-    assert all(a is b for a, b in zip(made["c"], values, strict=True))
+    for values in objects({1}, "x", 1, 2.5, [None]), objects(dt.datetime(2024, 1, 1)):
+        made = enforce(pd.DataFrame({"x": 1, "c": values}), column(AnyType()))
+        assert all(a is b for a, b in zip(made["c"], values, strict=True))
     assert violations(pd.DataFrame({"c": objects(1, None)}), column(AnyType())) == [("$.c", "null")]
 
 
@@ -517,6 +539,8 @@ def test_what_is_no_data_is_one_clear_violation(data: Any, contract: ModelSignat
 
 def test_lists_of_different_lengths_are_one_clear_violation() -> None:
     assert violations({"a": [1, 2], "b": [0.5]}, TWO) == [("$", "type")]
+    # One that pandas would resolve by dropping the single value.
+    assert violations({"a": 1, "b": []}, TWO) == [("$", "type")]
 
 
 def test_arrow_comes_out_as_arrow_and_untouched_columns_as_they_were() -> None:
@@ -717,6 +741,7 @@ _VALUES = st.recursive(
     _LEAVES,
     lambda inner: (
         st.lists(inner, max_size=3)
+        | st.sampled_from([np.array([1, 2]), np.array([]), np.array(["x", None]), np.ones((1, 2))])
         | st.dictionaries(st.sampled_from(["a", "b", "k"]), inner, max_size=3)
         | st.tuples(inner)
     ),

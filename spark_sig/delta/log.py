@@ -80,20 +80,16 @@ def _history(spark: SparkSession, path: str) -> DataFrame:
 
 def _version_at(spark: SparkSession, path: str, timestamp: str) -> int:
     # The history carries each version's time, in-commit where the table has it.
-    from pyspark.errors import PySparkException
     from pyspark.sql import functions as F
 
-    try:
-        asked = F.lit(timestamp).cast("timestamp")
-        row = (
-            _history(spark, path)
-            .select("version", "timestamp", asked.alias("asked"))
-            .where("asked IS NULL OR timestamp <= asked")
-            .agg(F.max("version"), F.max("asked"), F.count("*"))
-            .collect()[0]
-        )
-    except PySparkException as error:
-        raise SourceError(f"the time {timestamp!r} cannot be read: {first_line(error)}") from error
+    row = (
+        _history(spark, path)
+        .withColumn("text", F.lit(timestamp))
+        .selectExpr("version", "timestamp", "try_cast(text AS TIMESTAMP_LTZ) AS asked")
+        .where("asked IS NULL OR timestamp <= asked")
+        .agg(F.max("version"), F.max("asked"), F.count("*"))
+        .collect()[0]
+    )
     if row[2] == 0:
         raise SourceError(f"the table {path} has no version at or before {timestamp}")
     if row[1] is None:
@@ -143,7 +139,7 @@ def _from_log(spark: SparkSession, path: str, version: int | None) -> Snapshot:
         raise SourceError(
             f"the log of the table {path} cannot be read at "
             f"{'its newest version' if version is None else f'version {version}'}: "
-            f"{first_line(error.java_exception)}"
+            f"{first_line(error)}"
         ) from error
     rows = int(row[2]) if row[0] == row[1] else None
     return Snapshot(path, table_id, found, int(row[0]), rows)
@@ -162,7 +158,27 @@ def _snapshot_at(log: Any, version: int) -> Any:
             return log.getSnapshotAt(version, *arguments)
 
 
+def spark_errors() -> tuple[type[Exception], ...]:
+    """Return the classes of what Spark raises: PySpark's own, and those that it does not know."""
+    from pyspark.errors import PySparkException
+
+    try:
+        from py4j.protocol import Py4JError
+    except ImportError:  # a client of Spark Connect alone
+        return (PySparkException,)
+    return Py4JError, PySparkException
+
+
 def first_line(error: object) -> str:
-    """Return the first line of an error's text, the rest being Spark's plan and traces."""
-    text = str(error).strip()
-    return text.splitlines()[0] if text else type(error).__name__
+    """Return the line of an error that says what is wrong, the rest being plans and traces.
+
+    Example:
+        >>> first_line("Job aborted: Traceback (most recent call last):\\n  File …\\nOSError: full")
+        'OSError: full'
+    """
+    text = str(getattr(error, "java_exception", error)).strip()
+    lines = text.splitlines() or [type(error).__name__]
+    for place, line in enumerate(lines):
+        if line.endswith("Traceback (most recent call last):"):
+            return next((later for later in lines[place + 1 :] if later[:1].strip()), lines[0])
+    return lines[0]

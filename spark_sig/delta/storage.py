@@ -6,7 +6,7 @@ import secrets
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from spark_sig.delta.log import first_line, is_classic
+from spark_sig.delta.log import first_line, is_classic, spark_errors
 from spark_sig.errors import SourceError
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ def write_text(spark: SparkSession, path: str, text: str) -> None:
     Raises:
         SourceError: where it cannot be written, or the session has no JVM (Spark Connect).
     """
-    errors = _jvm_errors()
+    errors = spark_errors()
     target, system, conf = _reach(spark, path)
     beside = _java(spark).Path(target.getParent(), f".{target.getName()}.{secrets.token_hex(8)}")
     try:
@@ -50,7 +50,7 @@ def is_folder(spark: SparkSession, path: str) -> bool:
     target, system, _ = _reach(spark, path)
     try:
         return bool(system.exists(target) and system.getFileStatus(target).isDirectory())
-    except _jvm_errors() as error:
+    except spark_errors() as error:
         raise _unwritable(path, error) from error
 
 
@@ -63,16 +63,8 @@ def _reach(spark: SparkSession, path: str) -> tuple[Any, Any, Any]:
         conf = spark._jsparkSession.sessionState().newHadoopConf()
         target = _java(spark).Path(path)
         return target, target.getFileSystem(conf), conf
-    except _jvm_errors() as error:
+    except spark_errors() as error:
         raise _unwritable(path, error) from error
-
-
-def _jvm_errors() -> tuple[type[Exception], ...]:
-    # PySpark turns those that it knows into its own.
-    from py4j.protocol import Py4JError
-    from pyspark.errors import PySparkException
-
-    return Py4JError, PySparkException
 
 
 def _java(spark: SparkSession) -> Any:
@@ -84,7 +76,7 @@ def _rename(spark: SparkSession, system: Any, conf: Any, beside: Any, target: An
     try:
         # Only this interface overwrites in one step; some storages lack it.
         context = fs.FileContext.getFileContext(target.toUri(), conf)
-    except _jvm_errors():
+    except spark_errors():
         system.delete(target, False)
         if not system.rename(beside, target):
             raise SourceError(f"cannot write {target}: the rename was refused") from None
@@ -96,5 +88,4 @@ def _rename(spark: SparkSession, system: Any, conf: Any, beside: Any, target: An
 
 
 def _unwritable(path: str, error: Any) -> SourceError:
-    cause = getattr(error, "java_exception", error)
-    return SourceError(f"cannot write {path}: {first_line(cause)}")
+    return SourceError(f"cannot write {path}: {first_line(error)}")

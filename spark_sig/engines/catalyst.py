@@ -48,16 +48,20 @@ def enforce_rows(df: DataFrame, plan: EnforcementPlan) -> DataFrame:
         case "raise":
             return _raise(source, found).toDF(*names)
         case "drop":
-            kept = source if found.violates is None else source.where(f"NOT {found.violates}")
-            return kept.selectExpr(*_aliased(found.conforming)).toDF(*names)
+            return _drop(source, found).toDF(*names)
         case "tag":
             original = ", ".join(
-                f"{literal(name)}, {column}"
-                for name, column in zip(plan.source.names, columns, strict=True)
+                f"{literal(field.name)}, {_nullable(column, field.nullable)}"
+                for field, column in zip(plan.source, columns, strict=True)
             )
             untouched = f"CASE WHEN {found.violates or 'false'} THEN named_struct({original}) END"
             tagged = source.selectExpr(*_aliased([*found.values, found.tags, untouched]))
             return tagged.toDF(*names, VIOLATIONS, ORIGINAL)
+
+
+def _nullable(column: str, nullable: bool) -> str:
+    # Under a NULL struct a member is NULL: toArrow fails where its flag says that it cannot be.
+    return column if nullable else f"CASE WHEN {column} IS NOT NULL THEN {column} END"
 
 
 def _aliased(values: Sequence[str]) -> list[str]:
@@ -65,7 +69,21 @@ def _aliased(values: Sequence[str]) -> list[str]:
 
 
 def _raise(source: DataFrame, found: Expressions) -> DataFrame:
-    """Project the conforming rows; the first that does not conform ends the query.
+    """Project the conforming rows; the first that does not conform ends the query."""
+    # raise_error has no type of its own
+    return _guarded(source, found, f"CAST(raise_error({found.message}) AS INT)")
+
+
+def _drop(source: DataFrame, found: Expressions) -> DataFrame:
+    """Project the conforming rows; the others are left out."""
+    if found.fused and found.violates is not None:
+        return source.where(f"NOT {found.violates}").selectExpr(*_aliased(found.conforming))
+    # The values stay beside the condition, where they are not fused either.
+    return _guarded(source, found, "-1")
+
+
+def _guarded(source: DataFrame, found: Expressions, otherwise: str) -> DataFrame:
+    """Project the conforming rows; one that does not conform makes ``otherwise`` of the guard.
 
     Nothing that a query does to the rows later is done before the check, as filters, joins and
     aggregates do not move below a projection that is not deterministic, and the projection
@@ -74,9 +92,5 @@ def _raise(source: DataFrame, found: Expressions) -> DataFrame:
     values = _aliased(found.conforming)
     if found.violates is None:
         return source.selectExpr(*values)
-    # raise_error has no type of its own
-    guard = (
-        f"CASE WHEN {found.violates} THEN CAST(raise_error({found.message}) AS INT)"
-        " ELSE spark_partition_id() END AS guard"
-    )
+    guard = f"CASE WHEN {found.violates} THEN {otherwise} ELSE spark_partition_id() END AS guard"
     return source.selectExpr(*values, guard).where("guard >= 0").drop("guard")

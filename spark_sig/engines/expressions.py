@@ -34,7 +34,12 @@ from spark_sig.plan import (
     is_identity,
 )
 
-DETAILS_TYPE = "ARRAY<STRUCT<`check`: INT, observed: STRING>>"
+# Characters of a condition beyond which Spark must not fuse it with the scan: the JVM does not
+# compile methods of more than 8,000 bytes, whole-stage code is one method, and a character makes
+# three or four bytes (with the messages, of row mode, up to ten).  Interpreted, 16 checked casts
+# took 25 times the scan; in methods of their own, which Spark splits, as long as the scan.
+FUSED = 600
+
 TAGS_TYPE = "ARRAY<STRUCT<path: STRING, code: STRING, expected: STRING, observed: STRING>>"
 
 
@@ -62,6 +67,11 @@ class Expressions:
     details: str | None
     message: str | None
     tags: str
+
+    @property
+    def fused(self) -> bool:
+        """Whether Spark may fuse the checks with the scan into one method."""
+        return self.violates is None or len(self.violates) <= FUSED
 
 
 def compile_expressions(
@@ -107,6 +117,12 @@ def compile_expressions(
     if not tests:
         return Expressions(values, conforming, None, None, None, f"CAST(array() AS {TAGS_TYPE})")
     violates = f"coalesce({_any(test.fails for test in tests)}, false)"
+    if len(violates) > FUSED:
+        # Always true, and asked of violating rows only: whole-stage code has no place for lambdas.
+        anchor = next(
+            x for field, x in zip(fields, inputs, strict=True) if field.source is not None
+        )
+        violates = f"({violates} AND forall(array({anchor}), x -> true))"
     return Expressions(
         values,
         conforming,
@@ -227,9 +243,11 @@ def _tests(
             if node.nan is not None and live(node.nan):
                 classes.setdefault(node.nan, []).append((f"isnan({x})", "NaN"))
             for check, found in classes.items():
-                yield _Test(check, tuple(found), _any(condition for condition, _ in found))
-            if node.failure is not None and live(node.failure):
-                yield _Test(node.failure, _failures(node, x), _fails(node, x))
+                yield _Test(check, tuple(found), " OR ".join(condition for condition, _ in found))
+            # No class where every value fits, as those of decimal(9,0) do in an integer.
+            failures = _failures(node, x) if live(node.failure) else ()
+            if node.failure is not None and failures:
+                yield _Test(node.failure, failures, _fails(node, x))
         case StructOf():
             if node.null is not None and live(node.null):
                 yield _Test(node.null, ((missing, "null"),), missing)
@@ -268,7 +286,8 @@ def _classes(node: Leaf, x: str) -> Iterator[tuple[Failure, str]]:
         yield Failure.OUT_OF_RANGE, _outside_double(wide, target)
     elif kind is Kind.DECIMAL and target in RANGES:
         if node.source.scale > 0:
-            yield Failure.NON_INTEGRAL, f"{x} % 1BD <> 0BD"
+            # As a double, as decimals that share no 38 digits are rounded to compare them.
+            yield Failure.NON_INTEGRAL, f"CAST({x} % 1BD AS DOUBLE) <> 0D"
         # Beyond 38 digits a comparison would round or overflow; narrower ones are in range.
         low, high = RANGES[target]
         digits = node.source.precision - node.source.scale

@@ -22,7 +22,7 @@ from spark_sig.engines.series import (
 )
 from spark_sig.errors import Code, SignatureError, Violation
 from spark_sig.naming import member_path
-from spark_sig.policy import Policy
+from spark_sig.policy import Casts, Policy
 from spark_sig.schema import ColSpec, Schema
 from spark_sig.types import AnyType, ColumnType
 
@@ -44,6 +44,7 @@ class Layout:
         names: of the columns, for the plan.
         targets: what each column is to become.
         loose: places of the columns whose dtypes leave something open.
+        casts: the rule of casts.
         prepared: plans already made, by what the loose columns turned out to be.
         unchanged: those of them under which a frame comes out as it went in.
     """
@@ -52,6 +53,7 @@ class Layout:
     names: tuple[str, ...]
     targets: tuple[ColumnType, ...]
     loose: tuple[int, ...]
+    casts: Casts
     prepared: dict[Hashable, Prepared] = field(default_factory=dict)
     unchanged: set[Hashable] = field(default_factory=set)
 
@@ -103,7 +105,7 @@ def enforce_frame(data: pd.DataFrame, schema: Schema, policy: Policy) -> pd.Data
 
     rows = len(data)
     changed = carry_out(prepared, rows, lambda place: column(place).arrow(), advise)
-    out = _assemble(data, labels, dtypes, prepared, changed, column)
+    out = _assemble(data, labels, dtypes, schema.has_names, prepared, changed, column)
     if key is not None:
         _remember(layout, key, prepared, out is None)
     return data.copy(deep=False) if out is None else out
@@ -113,6 +115,7 @@ def _assemble(
     data: pd.DataFrame,
     labels: list[Any],
     dtypes: list[Any],
+    has_names: bool,
     prepared: Prepared,
     changed: dict[int, pa.Array],
     column: Any,
@@ -128,7 +131,7 @@ def _assemble(
             continue
         label = labels[wanted.source]
         # Under case='insensitive' a column takes the schema's name.
-        label = wanted.name if isinstance(label, str) and wanted.path[:2] != "$[" else label
+        label = wanted.name if has_names and isinstance(label, str) else label
         one = column(wanted.source)
         made[label] = write_column(one, wanted.node, new)
         here = wanted.source == place and label == labels[place]
@@ -136,6 +139,13 @@ def _assemble(
         same = same and here and as_it_was
     if same:
         return None
+    # Objects stay objects: pandas would make datetimes of those that are.
+    made = {
+        label: pd.Series(one, index=data.index, dtype=object, copy=False)
+        if isinstance(one, np.ndarray) and one.dtype == object
+        else one
+        for label, one in made.items()
+    }
     return pd.DataFrame(made, index=data.index, copy=False)
 
 
@@ -148,7 +158,7 @@ def _layout(labels: list[Any], dtypes: list[Any], schema: Schema, policy: Policy
         return known
     names = _names(labels, schema)
     loose = tuple(place for place, dtype in enumerate(dtypes) if not is_settled(dtype))
-    made = Layout(tuple(labels), names, _targets(names, schema, policy), loose)
+    made = Layout(tuple(labels), names, _targets(names, schema, policy), loose, policy.casts)
     with _LOCK:
         if len(_LAYOUTS) >= _MOST:
             _LAYOUTS.clear()
@@ -170,7 +180,7 @@ def _column(data: pd.DataFrame, layout: Layout, place: int) -> Column:
     label = layout.labels[place]
     # Names are unique here, and looking one up is faster than counting columns.
     series = data[label] if type(label) is str else data.iloc[:, place]
-    return read_column(series, layout.targets[place])
+    return read_column(series, layout.targets[place], layout.casts)
 
 
 def _prepare(

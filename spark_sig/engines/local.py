@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from itertools import chain
+from itertools import chain, zip_longest
 from typing import Any
 
 import numpy as np
@@ -131,21 +131,22 @@ def _frame(data: Any, schema: Schema) -> pd.DataFrame:
     """Lay out values as a frame, as MLflow does, but let nothing change its type on the way."""
     expected = "columns"
     if np.isscalar(data) or isinstance(data, _MOMENTS):
-        return pd.DataFrame({0: _objects([data])})
+        return pd.DataFrame({0: _objects([data])}, dtype=object)
     if isinstance(data, np.ndarray):
         if data.ndim == 0:
-            return pd.DataFrame({0: _objects([data.item()])})
+            return pd.DataFrame({0: _objects([data.item()])}, dtype=object)
         if data.ndim > 2:
             raise _refuse(expected, _class(data), "give a frame, or an array of rows and columns")
-        return pd.DataFrame(data)
+        return pd.DataFrame(data, dtype=data.dtype if data.dtype == object else None)
     try:
         if isinstance(data, dict):
             return _dict_frame(data, schema)
         if isinstance(data, list):
             return _list_frame(data)
-    except (ValueError, TypeError) as error:
-        observed = f"{_class(data)} that is no frame: {error}"
-        raise _refuse(expected, observed, "give lists of one length, or single values") from error
+    except (ValueError, TypeError):
+        # pandas' own words may quote values.
+        observed = f"{_class(data)} whose values do not make rows"
+        raise _refuse(expected, observed, "give lists of one length, or single values") from None
     raise _refuse(expected, _class(data), "give a frame, a dict, a list or a scalar")
 
 
@@ -161,32 +162,40 @@ def _list_frame(data: list[Any]) -> pd.DataFrame:
     if data and all(isinstance(row, dict) for row in data):
         names = dict.fromkeys(chain.from_iterable(data))
         # As pandas does, NaN stands for what a row lacks.
-        return pd.DataFrame({n: _objects([row.get(n, np.nan) for row in data]) for n in names})
+        columns = {n: _objects([row.get(n, np.nan) for row in data]) for n in names}
+        return pd.DataFrame(columns, dtype=object)
     if data and all(isinstance(row, (list, tuple)) for row in data):
         width = max(map(len, data))
         rows = [[*row, *[None] * (width - len(row))] for row in data]
-        return pd.DataFrame({i: _objects([row[i] for row in rows]) for i in range(width)})
+        stacked = {i: _objects([row[i] for row in rows]) for i in range(width)}
+        return pd.DataFrame(stacked, dtype=object)
     if any(isinstance(row, (dict, list, tuple)) for row in data):
         raise ValueError("rows of different kinds")
-    return pd.DataFrame({0: _objects(data)} if data else None)
+    return pd.DataFrame({0: _objects(data)} if data else None, dtype=object)
 
 
 def _dict_frame(data: dict[Any, Any], schema: Schema) -> pd.DataFrame:
     """Read a dict as one row where its values are those of a row, else as columns."""
-    kinds = [spec.type for spec in schema]
-    nested = any(isinstance(kind, (Array, Object, Map)) for kind in kinds)
-    scalars = any(isinstance(kind, DataType) for kind in kinds)
+    nested = any(isinstance(spec.type, (Array, Object, Map)) for spec in schema)
+    scalars = {
+        spec.name if schema.has_names else name
+        for spec, name in zip_longest(schema, data)
+        if spec is not None and isinstance(spec.type, DataType)
+    }
     values = list(data.values())
-    if nested or all(_is_cell(value, texts=not scalars) for value in values):
+    if nested or all(_is_cell(v, texts=name not in scalars) for name, v in data.items()):
         cells = [v.item() if isinstance(v, np.ndarray) and not v.ndim else v for v in values]
-        made = {}
-        for name, cell in zip(data, cells, strict=True):
-            made[name] = _objects([cell])
-        return pd.DataFrame(made) if made else pd.DataFrame([{}])
+        made = {name: _objects([cell]) for name, cell in zip(data, cells, strict=True)}
+        return pd.DataFrame(made, dtype=object) if made else pd.DataFrame([{}])
+    lengths = {len(v) for v in values if isinstance(v, (list, tuple, np.ndarray, pd.Series))}
+    if len(lengths) > 1 or (0 in lengths and any(map(np.isscalar, values))):
+        # pandas would fill up the shorter ones, or lose the single values.
+        raise ValueError("lists of different lengths")
     columns = {}
     for name, value in data.items():
         if isinstance(value, list) or (isinstance(value, np.ndarray) and value.ndim > 1):
-            value = _objects(value if isinstance(value, list) else value.tolist())
+            objects = _objects(value if isinstance(value, list) else value.tolist())
+            value = pd.Series(objects, dtype=object)
         columns[name] = value
     return pd.DataFrame(columns)
 

@@ -38,7 +38,7 @@ def rebuild(values: Values, node: Node, out: pa.Array) -> Sequence[Any] | npt.ND
         node: what was done with it.
         out: what came of it.
     """
-    if is_identity(node):
+    if is_identity(node) and not values.changed:
         return values.items
     match node:
         case Leaf() | Nulls():
@@ -105,7 +105,8 @@ def _records(values: Values, node: StructOf, out: pa.Array) -> list[Any]:
     fresh = {
         member.name: rebuild(inside[member.name], member.node, pc.struct_field(out, [place]))
         for place, member in enumerate(node.members)
-        if member.source is not None and not is_identity(member.node)
+        if member.source is not None
+        and (inside[member.name].changed or not is_identity(member.node))
     }
     made: list[Any] = []
     for index, cell in enumerate(values.items):

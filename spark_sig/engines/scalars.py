@@ -12,8 +12,9 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
-from spark_sig.casts import RANGES, SIGNIFICAND, Kind
+from spark_sig.casts import RANGES, SIGNIFICAND, Cast, Kind, cast_rule
 from spark_sig.compile.arrow import arrow_type
+from spark_sig.policy import Casts
 from spark_sig.types import DataType
 
 # What Python's own scalars are, and the markers of a missing value.
@@ -54,6 +55,9 @@ _ARROW: dict[Kind, pa.DataType] = {
 }
 
 
+FLOATS = (DataType.float, DataType.double)
+
+
 def class_kind(cls: type) -> Kind | None:
     """Return what the instances of a class are, or None where they are no scalars.
 
@@ -85,39 +89,66 @@ def classes_name(classes: Iterable[type]) -> str:
 
 
 def read_scalars(
-    items: Sequence[Any] | npt.NDArray[Any], target: DataType
-) -> tuple[pa.Array | None, str]:
+    items: Sequence[Any] | npt.NDArray[Any], target: DataType, casts: Casts, alone: bool
+) -> tuple[pa.Array | None, str, bool]:
     """Read scalars that are to be of a type.
 
+    Args:
+        items: the scalars.
+        target: the type.
+        casts: the rule of casts, which each number has to fit by itself ...
+        alone: ... also where another is a float: not so in a column or a list, which are of
+            floats then, as they are in pandas and NumPy.
+
     Returns:
-        The array, of the type that the scalars have; or None, and a name for what they are.
+        The array, of the type that the scalars have; or None, and a name for what they are.  And
+        whether numbers of different kinds were made one.
     """
     if isinstance(items, np.ndarray) and items.dtype != object:
-        return from_numpy(items)
+        return *from_numpy(items), False
     classes = set(map(type, items))
     kinds = {class_kind(cls) for cls in classes}
     if None in kinds:
-        return None, classes_name(classes)
+        return None, classes_name(classes), False
     found = {kind for kind in kinds if kind is not None}
     nulls = Kind.NULL in found
     found.discard(Kind.NULL)
     floats = found & SIGNIFICAND.keys()
     if floats and all_nan(items):
         numbers = found <= SIGNIFICAND.keys() | RANGES.keys()
-        if not (numbers and target in (DataType.float, DataType.double)):
+        if not (numbers and target in FLOATS):
             # NaN among other things than floats is how pandas writes a missing value.
             found -= floats
             nulls = True
         elif target is DataType.float and found == {Kind.FLOAT64}:
             found = {Kind.FLOAT32}  # NaN is one number in every width
+    if len(found) > 1 and not _mixes(found, target, casts, alone):
+        return None, classes_name(classes), False
     try:
         array = _array(items, found, target, nulls)
     except (pa.ArrowException, OverflowError, TypeError, ValueError):
         array = None
     if array is None:
         name = classes_name(classes)
-        return None, name if name.startswith("mixed") else f"{name} beyond Arrow's range"
-    return array, ""
+        name = name if name.startswith("mixed") else f"{name} beyond Arrow's range"
+        return None, name, False
+    return array, "", len(found) > 1
+
+
+def _mixes(found: set[Kind], target: DataType, casts: Casts, alone: bool) -> bool:
+    """Say whether scalars of different kinds may be made one."""
+    if target is DataType.datetime:
+        return True
+    if all(cast_rule(kind, target, casts) is not Cast.REFUSED for kind in found):
+        return True
+    return target in FLOATS and casts == "safe" and not alone
+
+
+def lists_mix(cells: Iterable[Iterable[Any]], target: DataType) -> bool:
+    """Say whether each list with an integer that is no such float by itself is one of floats."""
+    loose = {kind for kind in RANGES if cast_rule(kind, target, "safe") is Cast.REFUSED}
+    kinds = ({class_kind(type(item)) for item in cell} for cell in cells)
+    return not any(found & loose and not found & SIGNIFICAND.keys() for found in kinds)
 
 
 def all_nan(items: Sequence[Any] | npt.NDArray[Any]) -> bool:
@@ -137,19 +168,28 @@ def _array(
         return _moments(items, found)
     if found == {Kind.DECIMAL}:
         return pa.array(items, from_pandas=True)
-    if len(found) == 1:
-        kind = next(iter(found))
-    elif found <= RANGES.keys():
-        kind = Kind.INT64
-    elif found <= RANGES.keys() | SIGNIFICAND.keys():
-        kind = Kind.FLOAT64
-    else:
+    kind = _common(found)
+    if kind is None:
         return None
     if kind in SIGNIFICAND:
         if nulls:  # Arrow reads pd.NA as null only where it reads NaN as null too
             items = [None if class_kind(type(x)) is Kind.NULL else x for x in items]
         return pa.array(items, _ARROW[kind], from_pandas=False)
     return pa.array(items, _ARROW[kind], from_pandas=True)
+
+
+def _common(found: set[Kind]) -> Kind | None:
+    """Return the kind that holds scalars of some kinds; None where they do not go together.
+
+    Numbers go together as in NumPy, but integers stay integers; one that is too large for the
+    kind, or that its floats cannot hold, is refused when the array is made.
+    """
+    if len(found) == 1:
+        return next(iter(found))
+    if not found <= RANGES.keys() | SIGNIFICAND.keys():
+        return None
+    common = _NUMPY[np.result_type(*(kind.name.lower() for kind in found)).name]
+    return Kind.INT64 if found <= RANGES.keys() and common in SIGNIFICAND else common
 
 
 def _moments(items: Sequence[Any] | npt.NDArray[Any], found: set[Kind]) -> pa.Array | None:

@@ -20,6 +20,7 @@ from spark_sig.engines.scalars import from_numpy
 from spark_sig.engines.values import Values, read_values
 from spark_sig.naming import SPARK_TYPE
 from spark_sig.plan import Anything, Leaf, Node, Nulls
+from spark_sig.policy import Casts
 from spark_sig.types import ColumnType, DataType
 
 _STRINGS = pa.field("", pa.string())
@@ -65,16 +66,16 @@ def numpy_field(dtype: np.dtype[Any]) -> pa.Field:
     return pa.field("", array.type)
 
 
-def read_column(series: pd.Series[Any], target: ColumnType) -> Column:
+def read_column(series: pd.Series[Any], target: ColumnType, casts: Casts) -> Column:
     """Read a column that is to become of a type; its dtype says how."""
     dtype: Any = series.dtype
     if isinstance(dtype, np.dtype):
         values = series.to_numpy()
-        return _read_objects(values, target) if dtype.kind == "O" else _typed(values)
+        return _read_objects(values, target, casts) if dtype.kind == "O" else _typed(values)
     if isinstance(dtype, pd.SparseDtype):
-        return read_column(pd.Series(np.asarray(series.array)), target)
+        return read_column(pd.Series(np.asarray(series.array)), target, casts)
     if isinstance(dtype, pd.CategoricalDtype):
-        return _read_categories(series, target)
+        return _read_categories(series, target, casts)
     return _extension(series, dtype)
 
 
@@ -90,24 +91,24 @@ def _typed(values: npt.NDArray[Any]) -> Column:
     return Column(values, lambda: numpy_field(dtype), arrow, dtype, nullable)
 
 
-def _read_objects(objects: npt.NDArray[Any], target: ColumnType) -> Column:
+def _read_objects(objects: npt.NDArray[Any], target: ColumnType, casts: Casts) -> Column:
     # One pass in C that looks at every value, and sees None as well.
     if target is DataType.string and pd.api.types.infer_dtype(objects, skipna=False) == "string":
         return Column(
             objects, lambda: _STRINGS, lambda: pa.array(objects, pa.string()), "string", False
         )
-    values = read_values(objects, target)
+    values = read_values(objects, target, casts)
     field = values.field("")
-    key = ("object", field.type) if values.known else None
+    key = ("object", field.type) if values.known and not values.changed else None
     nullable = bool(values.array.null_count)
     return Column(objects, lambda: field, lambda: values.array, key, nullable, values)
 
 
-def _read_categories(series: pd.Series[Any], target: ColumnType) -> Column:
+def _read_categories(series: pd.Series[Any], target: ColumnType, casts: Casts) -> Column:
     """Read a categorical column by its categories, each once."""
     categories = series.cat.categories
     codes = series.cat.codes.to_numpy()
-    inner = read_column(pd.Series(categories, dtype=categories.dtype), target)
+    inner = read_column(pd.Series(categories, dtype=categories.dtype), target, casts)
     nullable = bool((codes < 0).any()) or inner.nullable
 
     def arrow() -> pa.Array:
@@ -149,6 +150,8 @@ def write_column(column: Column, node: Node, new: pa.Array | None) -> Any:
     """
     dtype = column.dtype
     scalar = isinstance(node, (Leaf, Nulls)) and not pat.is_nested(node.output)
+    if new is None and not scalar and column.values is not None and column.values.changed:
+        new = column.values.array
     if new is not None and not scalar and column.values is not None:
         cells = np.empty(len(column.given), object)
         for place, cell in enumerate(rebuild(column.values, node, new)):

@@ -82,6 +82,7 @@ def enforce_rows(df: DataFrame, plan: EnforcementPlan) -> DataFrame:
     struct = output_struct(plan.output, df.schema, plan)
     if tagged:
         struct = tagged_struct(struct, df.schema, plan.policy.show_values)
+    _refuse_validated(df, struct)
     output = declared(struct)
     task = Enforce(plan, inputs, output)
     return numbered(df, plan).selectExpr(*columns).mapInArrow(task.__call__, struct)
@@ -110,6 +111,21 @@ def declared(struct: StructType) -> pa.Schema:
         return to_arrow_schema(struct, timezone="UTC")
     except TypeError:  # Spark 3.5 always means UTC
         return to_arrow_schema(struct)
+
+
+_VALIDATE = "spark.sql.execution.arrow.pyspark.validateSchema.enabled"
+
+
+def _refuse_validated(df: DataFrame, struct: StructType) -> None:
+    """Refuse vectors where Spark compares schemas: it holds no batch to have a vector."""
+    # by text, as vectors may lie at any level
+    if '"type":"udt"' not in struct.json():
+        return
+    if df.sparkSession.conf.get(_VALIDATE, "false") == "true":
+        raise SignatureError(
+            f"Spark takes no ML vectors back from Python where {_VALIDATE} is true",
+            remedy=f"set {_VALIDATE} to false",
+        )
 
 
 def _refuse_opaque(plan: EnforcementPlan, fields: Sequence[FieldPlan]) -> None:

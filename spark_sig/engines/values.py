@@ -18,12 +18,18 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from spark_sig.casts import SIGNIFICAND, Kind
-from spark_sig.engines.scalars import all_nan, class_kind, classes_name, read_scalars
+from spark_sig.engines.scalars import (
+    FLOATS,
+    all_nan,
+    class_kind,
+    classes_name,
+    lists_mix,
+    read_scalars,
+)
 from spark_sig.errors import assert_never
 from spark_sig.naming import SPARK_TYPE
+from spark_sig.policy import Casts
 from spark_sig.types import AnyType, Array, ColumnType, DataType, Map, Object, SparkMLVector
-
-_ABSENT = object()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,6 +42,8 @@ class Values:
         opaque: what the values are, where no Arrow type says it; empty elsewhere.
         elements: the level below a list or the values of a map.
         members: the levels below a record, by name.
+        joined: whether numbers of different kinds were made one, so that ``array`` holds others
+            than ``items``.
     """
 
     items: Sequence[Any] | npt.NDArray[Any]
@@ -43,6 +51,7 @@ class Values:
     opaque: str = ""
     elements: Values | None = None
     members: tuple[tuple[str, Values], ...] = ()
+    joined: bool = False
 
     def field(self, name: str) -> pa.Field:
         """Return the field that says what the values are."""
@@ -51,40 +60,56 @@ class Values:
     @property
     def known(self) -> bool:
         """Whether the type of ``array`` says all that there is to say, at every level."""
-        inside = [values for _, values in self.members]
-        inside += [] if self.elements is None else [self.elements]
-        return not self.opaque and all(values.known for values in inside)
+        return not self.opaque and all(values.known for values in self.inside)
+
+    @property
+    def changed(self) -> bool:
+        """Whether anything at any level was joined."""
+        return self.joined or any(values.changed for values in self.inside)
+
+    @property
+    def inside(self) -> list[Values]:
+        """The levels right below."""
+        below = [values for _, values in self.members]
+        return below if self.elements is None else [*below, self.elements]
 
 
 def _field(name: str, dtype: pa.DataType, opaque: str) -> pa.Field:
     return pa.field(name, dtype, metadata={SPARK_TYPE: opaque.encode()} if opaque else None)
 
 
-def read_values(items: Sequence[Any] | npt.NDArray[Any], target: ColumnType) -> Values:
+def read_values(
+    items: Sequence[Any] | npt.NDArray[Any],
+    target: ColumnType,
+    casts: Casts = "safe",
+    alone: bool = False,
+) -> Values:
     """Read Python values that are to be of a column type.
 
     Args:
         items: the values; None, NaT, pd.NA, and NaN among anything but floats, are nulls.
         target: the type, which says whether a dict is a record or a map.
+        casts: the rule of casts.
+        alone: whether each number has to fit that rule by itself; see ``read_scalars``.
 
     Example:
-        >>> read_values([{"a": 1}, None], Object([Property("a", "long")])).array.type
-        StructType(struct<a: int64>)
+        >>> read_values([{"a": 1}, None], Map("long")).array.type
+        MapType(map<string, int64>)
     """
     match target:
         case AnyType():
             return _anything(items)
         case DataType():
-            array, name = read_scalars(items, target)
-            return Values(items, array) if array is not None else _opaque(items, name)
+            array, name, joined = read_scalars(items, target, casts, alone)
+            return _opaque(items, name) if array is None else Values(items, array, joined=joined)
         case Array():
-            return _lists(items, target.dtype)
+            return _lists(items, target.dtype, casts)
         case SparkMLVector():
-            return _lists(items, DataType.double)
+            return _lists(items, DataType.double, casts)
         case Object():
-            return _records(items, target)
+            return _records(items, target, casts)
         case Map():
-            return _maps(items, target)
+            return _maps(items, target, casts)
         case _:
             assert_never(target)
 
@@ -139,7 +164,7 @@ def _offsets(lengths: Iterable[int], count: int, nulls: npt.NDArray[np.bool_] | 
     return pa.array(offsets, mask=None if nulls is None else np.append(nulls, False))
 
 
-def _lists(items: Sequence[Any] | npt.NDArray[Any], element: ColumnType) -> Values:
+def _lists(items: Sequence[Any] | npt.NDArray[Any], element: ColumnType, casts: Casts) -> Values:
     nulls = _null_places(items, _is_list)
     if isinstance(nulls, str):
         return _opaque(items, nulls)
@@ -150,7 +175,10 @@ def _lists(items: Sequence[Any] | npt.NDArray[Any], element: ColumnType) -> Valu
         offsets = _offsets(map(len, cells), len(items), nulls)
     except TypeError:
         return _opaque(items, "ndarray without dimensions")
-    inside = read_values(_flatten(cells), element)
+    flat = _flatten(cells)
+    inside = read_values(flat, element, casts, alone=True)
+    if inside.opaque and element in FLOATS and lists_mix(cells, element):
+        inside = read_values(flat, element, casts)
     dtype = pa.list_(inside.field("item"))
     return Values(
         items, pa.ListArray.from_arrays(offsets, inside.array, type=dtype), elements=inside
@@ -167,7 +195,7 @@ def _flatten(cells: Sequence[Any] | npt.NDArray[Any]) -> Sequence[Any] | npt.NDA
     return list(chain.from_iterable(cells))
 
 
-def _records(items: Sequence[Any] | npt.NDArray[Any], target: Object) -> Values:
+def _records(items: Sequence[Any] | npt.NDArray[Any], target: Object, casts: Casts) -> Values:
     if any(cls.__name__ == "Row" for cls in set(map(type, items))):  # toPandas of a struct
         items = [x.asDict(True) if type(x).__name__ == "Row" else x for x in items]
     nulls = _null_places(items, _is_dict)
@@ -183,7 +211,7 @@ def _records(items: Sequence[Any] | npt.NDArray[Any], target: Object) -> Values:
         inside, present = _member(dicts, wanted.name)
         seen += present
         if present == count or not wanted.required:
-            members.append((wanted.name, read_values(inside, wanted.dtype)))
+            members.append((wanted.name, read_values(inside, wanted.dtype, casts, alone=True)))
         # Else it is left out, and the planner misses it.
     if sum(map(len, dicts)) != seen:
         members += _unasked(dicts, {wanted.name for wanted in target.properties})
@@ -204,9 +232,7 @@ def _member(dicts: Sequence[Any] | npt.NDArray[Any], name: str) -> tuple[list[An
     try:
         return list(map(itemgetter(name), dicts)), len(dicts)
     except KeyError:
-        found = [d.get(name, _ABSENT) for d in dicts]
-        absent = found.count(_ABSENT)
-        return [None if x is _ABSENT else x for x in found], len(dicts) - absent
+        return [d.get(name) for d in dicts], sum(name in d for d in dicts)
 
 
 def _unasked(dicts: Sequence[Any] | npt.NDArray[Any], names: set[str]) -> list[tuple[str, Values]]:
@@ -223,7 +249,7 @@ def _unasked(dicts: Sequence[Any] | npt.NDArray[Any], names: set[str]) -> list[t
     ]
 
 
-def _maps(items: Sequence[Any] | npt.NDArray[Any], target: Map) -> Values:
+def _maps(items: Sequence[Any] | npt.NDArray[Any], target: Map, casts: Casts) -> Values:
     nulls = _null_places(items, _is_dict)
     if isinstance(nulls, str):
         return _opaque(items, nulls)
@@ -234,7 +260,8 @@ def _maps(items: Sequence[Any] | npt.NDArray[Any], target: Map) -> Values:
     classes = set(map(type, keys))
     if not all(issubclass(cls, str) for cls in classes):
         return _opaque(items, f"map with {classes_name(classes)} keys")
-    inside = read_values(list(chain.from_iterable(d.values() for d in dicts)), target.value_type)
+    flat = list(chain.from_iterable(d.values() for d in dicts))
+    inside = read_values(flat, target.value_type, casts, alone=True)
     offsets = _offsets(map(len, dicts), len(items), nulls)
     dtype = pa.map_(pa.string(), inside.field("value"))
     entries = pa.array(keys, pa.string())

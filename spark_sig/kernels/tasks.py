@@ -14,7 +14,9 @@ import pyarrow as pa
 
 from spark_sig.errors import ROW_ERROR
 from spark_sig.kernels.batch import Outcome, merge_found, row_violations, run_batch
+from spark_sig.kernels.layout import normalise
 from spark_sig.kernels.summary import summarise, summarise_details
+from spark_sig.naming import member_path
 from spark_sig.plan import EnforcementPlan, FieldPlan
 from spark_sig.tally import Tally
 
@@ -165,13 +167,18 @@ class Enforce:
         keep[outcome.violating()] = False
         whole = pa.StructArray.from_arrays(
             [
-                as_declared(column, original.field(i).type)
+                as_declared(self._planned(column, i), original.field(i).type)
                 for i, column in enumerate(source.columns)
             ],
             fields=[original.field(i) for i in range(original.num_fields)],
             mask=pa.array(keep),
         )
         return lists, whole
+
+    def _planned(self, column: pa.Array, place: int) -> pa.Array:
+        """Return a source's column in the layout that it was planned for."""
+        planned = self.plan.source.field(place)
+        return normalise(column, planned.type, member_path("$", planned.name))
 
     def _batch(self, columns: tuple[pa.Array, ...], rows: int) -> pa.RecordBatch:
         if not len(self.output):

@@ -7,12 +7,24 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.conformance import enforce, enforce_divergences, params, recipe, serde
+from tests.conformance import (
+    enforce,
+    enforce_divergences,
+    params,
+    recipe,
+    serde,
+    spark_matrix,
+)
 from tests.conformance.corpus import CorpusFile, Replayer, read
 from tests.conformance.divergences import TABLE as DOCUMENTS
 from tests.conformance.divergences import Divergence, explain
 
-REPLAYERS: tuple[Replayer, ...] = (serde.REPLAYER, params.REPLAYER, enforce.REPLAYER)
+REPLAYERS: tuple[Replayer, ...] = (
+    serde.REPLAYER,
+    params.REPLAYER,
+    enforce.REPLAYER,
+    spark_matrix.REPLAYER,
+)
 TABLE: tuple[Divergence, ...] = (*DOCUMENTS, *enforce_divergences.TABLE)
 
 

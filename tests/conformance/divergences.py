@@ -268,6 +268,32 @@ def _right_keys(value: Any, properties: dict[str, Any]) -> bool:
     return all(name in value for name, p in properties.items() if p.get("required", True))
 
 
+# --- Spark columns ----------------------------------------------------------------------------
+
+_INTEGERS = ("tinyint", "smallint", "int", "bigint")
+
+
+def _stricter(case: Case, ours: Ours) -> bool:
+    return not ours.ok and bool(case["outcome"]["ok"])
+
+
+def _sampled_long(case: Case, ours: Ours) -> bool:
+    is_long = case["spark_type"] == "bigint" and case["target"] in ("float", "double")
+    return _stricter(case, ours) and is_long
+
+
+def _objects_of_pandas(case: Case, ours: Ours) -> bool:
+    anything = ("boolean", "string", "binary", "double")
+    is_object = case["to_pandas_dtype"] == "object" and case["target"] in anything
+    return _stricter(case, ours) and is_object
+
+
+def _nulls_among_integers(case: Case, ours: Ours) -> bool:
+    looser = ours.ok and not case["outcome"]["ok"]
+    integers = case["spark_type"] in _INTEGERS and case["target"] in ("integer", "long")
+    return looser and integers and case["with_null"] and case["to_pandas_dtype"] == "float64"
+
+
 TABLE: tuple[Divergence, ...] = (
     Divergence(
         "malformed_document",
@@ -341,5 +367,27 @@ TABLE: tuple[Divergence, ...] = (
         "takes no int, double takes only the ints 0 and 1, string, binary and boolean take other "
         "types, datetime takes no datetime.  Here scalars are checked as outside of objects.",
         _object_scalar,
+    ),
+    Divergence(
+        "sampled_longs",
+        ("spark_enforce_matrix",),
+        "MLflow takes a bigint column for float or double where the ten rows that it looks at are "
+        "zeros, ones and nulls; here the types decide, for every row alike.",
+        _sampled_long,
+    ),
+    Divergence(
+        "objects_of_pandas",
+        ("spark_enforce_matrix",),
+        "What pandas holds as objects (decimals, dates, bytes, booleans with nulls) MLflow takes "
+        "for string, binary and boolean as it is, and for double where pandas makes numbers of "
+        "ten rows, and then hands on the column uncast; here another type is a violation.",
+        _objects_of_pandas,
+    ),
+    Divergence(
+        "nulls_among_integers",
+        ("spark_enforce_matrix",),
+        "Nulls make floats of an integer column on its way through pandas, which MLflow then "
+        "refuses for integer and long; a Spark column of integers stays one, nulls or not.",
+        _nulls_among_integers,
     ),
 )

@@ -69,13 +69,16 @@ def columns(case: Case) -> Iterator[tuple[dict[str, Any], pd.Series[Any]]]:
     value = build(case["input"])
     if is_tensor(case):
         return
+    nested = any(spec["type"] in ("array", "object", "map") for spec in case["schema"])
     for index, spec in enumerate(case["schema"]):
-        found = _column(value, spec.get("name"), index, spec["type"])
+        found = _column(value, spec.get("name"), index, spec["type"], nested)
         if found is not None:
             yield spec, found
 
 
-def _column(value: Any, name: str | None, index: int, kind: str) -> pd.Series[Any] | None:
+def _column(
+    value: Any, name: str | None, index: int, kind: str, nested: bool
+) -> pd.Series[Any] | None:
     if isinstance(value, pd.Series):
         value = value.to_frame()
     if isinstance(value, np.ndarray):
@@ -95,17 +98,19 @@ def _column(value: Any, name: str | None, index: int, kind: str) -> pd.Series[An
             return None
         if isinstance(loose, np.ndarray) and loose.ndim == 0:
             loose = loose.item()
+        texts = is_list(loose) and all(isinstance(item, str) for item in loose)
+        if nested or (kind == "any" and texts):
+            return _loose([loose])
         if isinstance(loose, np.ndarray) and loose.ndim == 1 and loose.dtype != object:
             return pd.Series(loose)
-        nested = kind in ("array", "object", "map")
-        if isinstance(loose, dict) and not nested:
+        if isinstance(loose, dict):
             return _loose(list(loose.values()))
-        return _loose(list(loose) if is_list(loose) and not nested else [loose])
+        return _loose(list(loose) if is_list(loose) else [loose])
     if isinstance(value, list):
         if value and all(isinstance(row, dict) for row in value):
             keys = list(dict.fromkeys(key for row in value for key in row))
             key = name if name is not None else (keys[index] if index < len(keys) else None)
-            return _loose([row.get(key) for row in value]) if key in keys else None
+            return _loose([row.get(key, np.nan) for row in value]) if key in keys else None
         rows = [row if isinstance(row, (list, tuple)) else [row] for row in value]
         if name is not None or any(len(row) <= index for row in rows):
             return None

