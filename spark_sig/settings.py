@@ -172,12 +172,22 @@ class _Loader(yaml.SafeLoader):
 
 def _mapping(path: Path) -> dict[str, Any]:
     try:
-        found = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
-    except (OSError, UnicodeDecodeError) as error:
-        raise SignatureError(f"the configuration {path} cannot be read: {error}") from error
-    except (yaml.YAMLError, RecursionError) as error:
-        text = " ".join(str(error).split())
-        raise SignatureError(f"the configuration {path} is no plain YAML: {text}") from error
+        with path.open(encoding="utf-8") as file:
+            text = file.read(_MAX_CHARACTERS + 1)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise SignatureError(f"the configuration {path} cannot be read: {reason}") from error
+    if len(text) > _MAX_CHARACTERS:
+        raise SignatureError(
+            f"the configuration {path} is too large",
+            expected=f"at most {_MAX_CHARACTERS} characters",
+        )
+    try:
+        found = yaml.load(text, Loader=_Loader)
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        # ValueError: a date that there is not, a number of too many digits
+        reason = " ".join(str(error).split())
+        raise SignatureError(f"the configuration {path} is no plain YAML: {reason}") from error
     if found is None:
         return {}
     if not isinstance(found, dict):

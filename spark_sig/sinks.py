@@ -113,6 +113,8 @@ def refuse_unwritable(
     if local is None:
         return
     try:
+        if "\0" in local:
+            raise ValueError("embedded null byte")
         if os.path.isdir(local):
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         folder = Path(local).absolute().parent

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -51,7 +52,7 @@ def exact(array: pa.Array | pa.ChunkedArray) -> list[Any]:
         else:
             inside = exact(array.values)
         ends = array.offsets.to_pylist()
-        parts = [tuple(inside[a:b]) for a, b in zip(ends, ends[1:], strict=False)]
+        parts = [tuple(inside[a:b]) for a, b in pairwise(ends)]
         return [part if ok else None for part, ok in zip(parts, valid, strict=True)]
     return list(array.to_pylist())
 

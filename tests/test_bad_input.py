@@ -338,7 +338,7 @@ def test_unsupported_spark_types_among_tags(spark: SparkSession, expression: str
     # Python cannot have it: one error, when the frame is transformed.
     if "array" in expression or "struct" in expression:
         return
-    lists = frame.selectExpr("*", "array(1L) AS l")
+    lists = frame.selectExpr("*", "array(id) AS l")
     signature = inputs(ColSpec("long", "id"), ColSpec(Array("long"), "l"))
     for engine in ("auto", "arrow"):
         with pytest.raises(SignatureError, match="cannot be shipped to Python") as caught:
@@ -382,9 +382,9 @@ def test_tables_and_versions_that_are_not_there(spark: SparkSession, tmp_path: P
 def test_a_table_without_columns(spark: SparkSession, tmp_path: Path) -> None:
     path = str(tmp_path / "t")
     spark.sql(f"CREATE TABLE delta.`{path}` USING delta")
-    with pytest.raises(SourceError, match="no column") as caught:
-        validate(path, LONG)
-    assert path in one_line(caught.value)
+    report = validate(path, LONG)
+    assert [(v.path, v.code.value) for v in report.violations] == [("$.id", "missing_column")]
+    assert report.source.version == 0
     bare = spark.range(3).select()
     assert [v.path for v in validate(bare, LONG).violations] == ["$.id"]
     with pytest.raises(ViolationError, match=r"\$\.id: missing_column"):
@@ -404,7 +404,7 @@ def test_a_damaged_log_is_an_error_and_no_parquet(spark: SparkSession, tmp_path:
         if damage == "no json":
             first.write_text("{")
         elif damage == "gone":
-            for file in log.iterdir():
+            for file in log.glob("*.*"):
                 file.unlink()
         else:
             for file in path.glob("*.parquet"):

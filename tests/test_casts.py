@@ -261,14 +261,14 @@ def test_what_a_lossless_cast_accepts_comes_back(
 
 @given(st.text("0123456789.eE+-", max_size=12), NUMBER_TARGETS)
 def test_a_text_becomes_the_number_that_it_spells(text: str, target: DataType) -> None:
+    # Python would spell out the zeros of 1e999999999.
+    assume(len(text.lower().partition("e")[2].lstrip("+-0")) < 4)
     [there] = cast([text], pa.string(), target, "lossless")
     try:
         spelt = Fraction(text) if text[-1:].isdigit() and text.strip("+-")[:1].isdigit() else None
     except ValueError:
         spelt = None
-    native = TARGETS[target]
-    assume(spelt is None or abs(spelt) < 10**400)
-    fits = spelt is not None and (abs(spelt) < 2**1024) and holds(native, spelt)
+    fits = spelt is not None and holds(TARGETS[target], spelt)
     assert (there != "fails") is fits
     if fits:
         assert Fraction(there) == spelt

@@ -283,9 +283,9 @@ def _sampled_long(case: Case, ours: Ours) -> bool:
 
 
 def _objects_of_pandas(case: Case, ours: Ours) -> bool:
-    anything = ("boolean", "string", "binary", "double")
-    is_object = case["to_pandas_dtype"] == "object" and case["target"] in anything
-    return _stricter(case, ours) and is_object
+    anything = {"object": ("boolean", "string", "binary", "double"), "str": ("binary",)}
+    taken = case["target"] in anything.get(case["to_pandas_dtype"], ())
+    return _stricter(case, ours) and taken
 
 
 def _nulls_among_integers(case: Case, ours: Ours) -> bool:
@@ -380,7 +380,8 @@ TABLE: tuple[Divergence, ...] = (
         ("spark_enforce_matrix",),
         "What pandas holds as objects (decimals, dates, bytes, booleans with nulls) MLflow takes "
         "for string, binary and boolean as it is, and for double where pandas makes numbers of "
-        "ten rows, and then hands on the column uncast; here another type is a violation.",
+        "ten rows, text for binary as well, and then hands on the column uncast; here another "
+        "type is a violation.",
         _objects_of_pandas,
     ),
     Divergence(
