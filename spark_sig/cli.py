@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from spark_sig.delta.log import first_line, spark_errors
 from spark_sig.errors import SignatureError, SourceError, ViolationError
 from spark_sig.gate import validate_source
 from spark_sig.params import enforce_params
@@ -103,29 +106,51 @@ def run_validate(
         console.print(f"error: {error}", markup=False)
         return MISUSED
     run_id = new_run_id() if settings.run_id is None else settings.run_id
-    path = None
     try:
         if settings.report is not None:
             refuse_unwritable(settings.report, run_id)
-        with console.status("starting Spark ..."):
-            spark = session()
+        with _progress(console, "starting Spark"):
+            spark = _started(session)
         if settings.report is not None:
             # once more, as only Spark reaches storage that is not local
             refuse_unwritable(settings.report, run_id, spark=spark)
-        with console.status(f"checking {settings.table} ..."):
+        with _progress(console, f"checking {settings.table}"):
             report = _checked(settings, signature, spark)
-        if settings.report is not None:
-            path = write_report(report, settings.report, run_id=run_id, spark=spark)
     except SignatureError as error:
         console.print(f"error: {error}", markup=False)
         return MISUSED
     except (SourceError, OSError) as error:
         console.print(f"error: {error}", markup=False)
         return UNFINISHED
+    # The verdict comes first: what follows may fail.
     sys.stdout.write(report.to_text() + "\n")
-    if path is not None:
+    sys.stdout.flush()
+    if settings.report is not None:
+        try:
+            path = write_report(report, settings.report, run_id=run_id, spark=spark)
+        except (SignatureError, SourceError, OSError) as error:
+            console.print(f"error: {error}", markup=False)
+            return UNFINISHED
         sys.stdout.write(f"report: {path}\n")
     return CONFORMS if report.conforms else VIOLATIONS
+
+
+def _progress(console: Console, text: str) -> Progress:
+    """Show what is going on and for how long, on a terminal; nothing elsewhere."""
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    progress = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+    progress.add_task(escape(text), total=None)
+    return progress
+
+
+def _started(session: Callable[[], SparkSession]) -> SparkSession:
+    try:
+        return session()
+    except spark_errors() as error:
+        raise SourceError(
+            f"Spark does not start: {first_line(error)}; it needs Java 17 or newer, at JAVA_HOME "
+            "or first on PATH"
+        ) from error
 
 
 def _checked(settings: ValidateSettings, signature: Any, spark: SparkSession) -> Report:

@@ -14,7 +14,7 @@ from spark_sig.errors import SignatureError, SourceError, Violation
 from spark_sig.naming import SPARK_TYPE, member_path
 from spark_sig.plan import EnforcementPlan, FieldPlan, Rung
 from spark_sig.planner import Engine, node_checks, plan_enforcement
-from spark_sig.policy import DEFAULT, Policy
+from spark_sig.policy import Policy, policy_of
 from spark_sig.report import Report
 from spark_sig.signature import ModelSignature, load_signature
 from spark_sig.sources import Resolved, resolve
@@ -31,12 +31,12 @@ def validate(
     data: Data,
     signature: SignatureSource,
     *,
-    policy: Policy = DEFAULT,
+    policy: Policy | None = None,
     side: str = "inputs",
     version: int | None = None,
     timestamp: str | None = None,
     engine: Engine = "auto",
-    row_key: Sequence[str] = (),
+    row_key: str | Sequence[str] = (),
     min_rows: int = 0,
 ) -> Report:
     """Check every row of a source against a signature.
@@ -47,7 +47,7 @@ def validate(
     Args:
         data: a DataFrame, a path of a Delta table or of Parquet files, or a catalog name.
         signature: a signature, or anything that loads as one.
-        policy: the choices that the signature leaves open.
+        policy: the choices that the signature leaves open; the default ones where None.
         side: ``inputs`` or ``outputs``.
         version: the version of a Delta table; the newest where None.
         timestamp: the time to take a Delta table at, in place of a version.
@@ -79,10 +79,10 @@ def validate_source(
     source: Resolved,
     signature: ModelSignature,
     *,
-    policy: Policy,
+    policy: Policy | None = None,
     side: str = "inputs",
     engine: Engine = "auto",
-    row_key: Sequence[str] = (),
+    row_key: str | Sequence[str] = (),
     min_rows: int = 0,
     findings: Sequence[Violation] = (),
 ) -> Report:
@@ -91,7 +91,8 @@ def validate_source(
     ``findings`` are violations found before, such as those of params; with any, no row is read.
     """
     # The gate gives back no rows: what row mode does with them is no part of its verdict.
-    policy = replace(policy, on_violation="raise")
+    policy = replace(policy_of(policy), on_violation="raise")
+    row_key = (row_key,) if isinstance(row_key, str) else tuple(row_key)
     schema = signature.side(side)
     plan = plan_enforcement(
         source_schema(source.frame.schema),
@@ -114,17 +115,17 @@ def validate_source(
         source=source.info,
         expected_rows=source.expected_rows,
         min_rows=min_rows,
-        row_key=tuple(row_key),
+        row_key=row_key,
         schema=schema,
     )
 
 
 def _check_key(plan: EnforcementPlan, row_key: Sequence[str]) -> None:
     for name in row_key:
-        if name not in plan.source.names:
+        if not isinstance(name, str) or name not in plan.source.names:
             raise SignatureError(
                 f"the row key names no column {name!r}",
-                path=member_path("$", name),
+                path=member_path("$", str(name)),
                 expected=f"one of {', '.join(plan.source.names[:20])}",
             )
         column = plan.source.field(name)
@@ -143,7 +144,7 @@ def _tally(source: Resolved, plan: EnforcementPlan, row_key: Sequence[str]) -> T
     try:
         if not live:
             # Nothing depends on a row.  The log of a pinned table says how many there are.
-            rows = source.expected_rows
+            rows = None if source.info.uncounted else source.expected_rows
             return Tally(limit, frame.count() if rows is None else rows, 0, {})
         if not arrow:
             return _tally_fused(frame, plan, fused, row_key)

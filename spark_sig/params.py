@@ -6,11 +6,12 @@ import copy
 import datetime as dt
 import json
 import math
+import os
 import re
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -26,6 +27,9 @@ from spark_sig.types import (
     SparkMLVector,
     column_type,
 )
+
+if TYPE_CHECKING:
+    from spark_sig.signature import SignatureSource
 
 ARRAY_SHAPE = (-1,)
 
@@ -196,7 +200,7 @@ class HasParams(Protocol):
 
 def enforce_params(
     params: Mapping[str, Any] | None,
-    schema: ParamSchema | HasParams | None,
+    schema: ParamSchema | HasParams | SignatureSource | None,
     *,
     policy: Policy | None = None,
 ) -> dict[str, Any]:
@@ -204,7 +208,8 @@ def enforce_params(
 
     Args:
         params: what the caller gives, left as it is; None for nothing.
-        schema: a param schema, a signature, or None where no params are declared.
+        schema: a param schema, a signature or whatever loads as one, or None where no params
+            are declared.
         policy: only ``show_values`` counts here.
 
     Returns:
@@ -219,7 +224,7 @@ def enforce_params(
         >>> enforce_params({"n": 2}, declared)
         {'n': 2.0, 's': 'x'}
     """
-    declared = schema if schema is None or isinstance(schema, ParamSchema) else schema.params
+    declared = _declared(schema)
     if declared is None:
         if params:
             warnings.warn(
@@ -244,6 +249,16 @@ def enforce_params(
         order = {f"$.params.{name}": index for index, name in enumerate(specs)}
         raise ViolationError(sorted(violations, key=lambda v: order[v.path]))
     return out | {name: spec.default for name, spec in specs.items() if name not in out}
+
+
+def _declared(schema: ParamSchema | HasParams | SignatureSource | None) -> ParamSchema | None:
+    if schema is None or isinstance(schema, ParamSchema):
+        return schema
+    if isinstance(schema, (str, os.PathLike, Mapping)):
+        from spark_sig.signature import load_signature
+
+        return load_signature(schema).params
+    return schema.params
 
 
 def _by_name(params: Mapping[Any, Any]) -> dict[str, Any]:

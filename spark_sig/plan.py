@@ -154,7 +154,9 @@ class VectorOf:
 
     Args:
         length: the length that it must have; None where any will do.
+        null: check that NULL violates.
         shape: check that another length violates.
+        nan: check that a NaN among its values violates.
     """
 
     source: pa.DataType
@@ -162,6 +164,7 @@ class VectorOf:
     length: int | None = None
     null: int | None = None
     shape: int | None = None
+    nan: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import get_args
 
 import pyarrow as pa
 
@@ -12,16 +13,18 @@ from spark_sig.naming import member_path
 from spark_sig.plan import Anything, EnforcementPlan, FieldPlan, Nulls, Rung
 from spark_sig.planning.draft import Draft, Engine
 from spark_sig.planning.matching import (
+    HINTS,
     ORIGINAL,
     VIOLATIONS,
     match_columns,
     near_miss,
-    refuse_names,
+    refuse_duplicates,
+    refuse_reserved,
 )
 from spark_sig.planning.rungs import catalyst_decides, node_checks
 from spark_sig.planning.tensors import fixed_rows, plan_tensor, stacked_columns
 from spark_sig.planning.values import plan_value
-from spark_sig.policy import Policy
+from spark_sig.policy import Policy, policy_of
 from spark_sig.schema import ColSpec, Schema, Spec, TensorSpec
 
 __all__ = [
@@ -71,13 +74,19 @@ def plan_enforcement(
         >>> [str(c.path) + " " + c.code.value for c in plan.checks]
         ['$.a null', '$.b null']
     """
-    policy = Policy() if policy is None else policy
-    refuse_names(source, policy)
+    policy = policy_of(policy)
+    if engine not in get_args(Engine):
+        raise SignatureError(
+            f"unknown engine {engine!r}", expected=f"one of {', '.join(get_args(Engine))}"
+        )
+    refuse_duplicates(source)
     draft = Draft(policy, engine, spark, enforced)
     stacked = stacked_columns(source, schema)
     if stacked is not None:
         schema = stacked
     fields = tuple(_columns(draft, source, schema))
+    if policy.on_violation == "tag":
+        refuse_reserved((*source.names, *(f.name for f in fields)))
     row_count = fixed_rows(schema)
     output = pa.schema([pa.field(f.name, f.node.output) for f in fields])
     plan = EnforcementPlan(
@@ -126,8 +135,7 @@ def _missing(draft: Draft, source: pa.Schema, spec: Spec, name: str, path: str) 
             if isinstance(spec, TensorSpec)
             else ColSpec(spec.type)
         )
-        # Looking for names is quadratic; nobody reads the hundredth hint.
-        hint = near_miss(name, source.names) if len(draft.findings) < 20 else ""
+        hint = near_miss(name, source.names) if len(draft.findings) < HINTS else ""
         draft.find(path, Code.MISSING_COLUMN, repr(unnamed), "nothing", hint)
     elif draft.policy.fill_missing and isinstance(spec, ColSpec):
         output = arrow_type(spec.type)

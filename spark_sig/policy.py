@@ -111,3 +111,20 @@ def _hints() -> dict[str, Any]:
 
 # What holds where a user chooses nothing.
 DEFAULT = Policy()
+
+
+def policy_of(value: Policy | None) -> Policy:
+    """Return a policy, the default one for None.
+
+    Raises:
+        SignatureError: where the value is something else, such as a policy's name.
+    """
+    if value is None:
+        return DEFAULT
+    if not isinstance(value, Policy):
+        raise SignatureError(
+            "a policy must be a Policy",
+            observed=type(value).__name__,
+            remedy="Policy.named('strict') makes one from its name",
+        )
+    return value

@@ -34,6 +34,7 @@ class Source:
         version: the version that every read used, None where there is none.
         files: number of data files at that version, None where unknown.
         pinned: whether every read is of one version.
+        uncounted: number of files whose rows the table's log does not count.
     """
 
     kind: str
@@ -42,6 +43,7 @@ class Source:
     version: int | None = None
     files: int | None = None
     pinned: bool = False
+    uncounted: int = 0
 
     def __str__(self) -> str:
         if not self.pinned:
@@ -108,7 +110,8 @@ class Report:
         source: what was checked.
         rows: rows seen or proven.
         checks: findings first, then every check on rows, in the plan's order.
-        expected_rows: rows that the source's files say there are; None where nothing says so.
+        expected_rows: rows that the source's files say there are, as far as they say
+            (``source.uncounted``); None where nothing says so.
         min_rows: rows that there must be at least.
         row_count: rows that a tensor's fixed first axis asks for; None where any number will do.
         row_key: names of the columns that the examples' keys are made of.
@@ -193,7 +196,12 @@ class Report:
         """
         if self._by_types_alone:
             return True
-        return self.expected_rows is None or self.expected_rows == self.rows.total
+        if self.expected_rows is None:
+            return True
+        if self.source.uncounted:
+            # Their rows count as seen; those of the others must be there.
+            return self.rows.total >= self.expected_rows
+        return self.expected_rows == self.rows.total
 
     @property
     def _by_types_alone(self) -> bool:
@@ -203,10 +211,25 @@ class Report:
     @property
     def remarks(self) -> tuple[str, ...]:
         """All remarks that do not change the verdict."""
-        # Not kept: one empty part of a source says nothing of the whole.
-        if self.rows.total or self._by_types_alone or not self.signature:
-            return self.warnings
-        return tuple(sorted({*self.warnings, NO_ROWS}))
+        return tuple(sorted({*self.warnings, *self.derived_remarks}))
+
+    @property
+    def derived_remarks(self) -> tuple[str, ...]:
+        """The remarks that follow from the rest.
+
+        They are not kept: one empty part of a source says nothing of the whole.
+        """
+        made = []
+        if not self.rows.total and not self._by_types_alone and self.signature:
+            made.append(NO_ROWS)
+        assumed = [check.path for check in self.checks if check.rung is Rung.ASSUMED]
+        if assumed:
+            shown = ", ".join(assumed[:5]) + (" and others" if len(assumed) > 5 else "")
+            made.append(
+                "not checked for NULL, as Spark declares it non-null and skips the check, though "
+                f"nothing enforces that: {shown}"
+            )
+        return tuple(made)
 
     @property
     def conforms(self) -> bool:

@@ -9,8 +9,9 @@ from spark_sig.compile.spark import source_schema
 from spark_sig.engines import catalyst, stage
 from spark_sig.errors import SignatureError, ViolationError
 from spark_sig.planner import ORIGINAL, VIOLATIONS, Engine, plan_enforcement
-from spark_sig.policy import DEFAULT, Policy
+from spark_sig.policy import Policy, policy_of
 from spark_sig.signature import load_signature
+from spark_sig.sources import refuse_values
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 def enforce_signature(
     signature: SignatureSource,
     *,
-    policy: Policy = DEFAULT,
+    policy: Policy | None = None,
     side: str = "inputs",
     engine: Engine = "auto",
 ) -> Callable[[DataFrame], DataFrame]:
@@ -34,7 +35,7 @@ def enforce_signature(
 
     Args:
         signature: a signature, or anything that loads as one.
-        policy: the choices that the signature leaves open.
+        policy: the choices that the signature leaves open; the default ones where None.
         side: ``inputs`` or ``outputs``.
         engine: as for :func:`spark_sig.validate`.
 
@@ -46,9 +47,11 @@ def enforce_signature(
         SignatureError: where signature or policy cannot mean anything.
     """
     schema = load_signature(signature).side(side)
+    chosen = policy_of(policy)
 
     def enforce(df: DataFrame) -> DataFrame:
-        plan = plan_enforcement(source_schema(df.schema), schema, policy, engine=engine, spark=True)
+        refuse_values(df)
+        plan = plan_enforcement(source_schema(df.schema), schema, chosen, engine=engine, spark=True)
         if plan.findings:
             raise ViolationError(plan.findings)
         if plan.row_count is not None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from spark_sig.errors import SignatureError
-from spark_sig.types import ColumnType, _required, column_type
+from spark_sig.types import ColumnType, _required, check_name, column_type
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -109,6 +109,8 @@ def _check_name(name: object) -> None:
         raise SignatureError(
             "a name must be a string or null", observed=type(name).__name__, path="name"
         )
+    if name is not None:
+        check_name(name)
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -15,7 +16,7 @@ from spark_sig.delta.log import (
     spark_errors,
 )
 from spark_sig.delta.storage import is_folder
-from spark_sig.errors import SourceError
+from spark_sig.errors import SignatureError, SourceError
 from spark_sig.report import Source
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ class Resolved:
     Args:
         frame: its rows.
         info: what reports say of it.
-        expected_rows: rows that its files promise; None where nothing does.
+        expected_rows: rows that its files promise, those that say; None where nothing does.
         enforced: whether it is a table that enforces its NOT NULL flags.
     """
 
@@ -63,14 +64,20 @@ def resolve(
     Raises:
         SourceError: where it cannot be read, or has no such version.
     """
+    if version is not None and (isinstance(version, bool) or not isinstance(version, int)):
+        raise SignatureError("a version must be a whole number", observed=repr(version))
     if version is not None and timestamp is not None:
         raise SourceError("give a version or a timestamp, not both")
     if not isinstance(data, (str, os.PathLike)):
+        refuse_values(data)
         if version is not None or timestamp is not None:
             raise SourceError("a DataFrame has no versions; give the table's path or name")
         return Resolved(data, Source("dataframe"))
     session = active_session() if spark is None else spark
     name = os.fspath(data)
+    # Spark's own spelling of a path in place of a table.
+    if spelt := re.fullmatch(r"(?:delta|parquet)\.`(.+)`", name):
+        return _path(session, spelt[1].replace("``", "`"), name, version, timestamp)
     if isinstance(data, os.PathLike) or "/" in name or ":" in name:
         return _path(session, name, name, version, timestamp)
     if _in_catalog(session, name):
@@ -78,6 +85,20 @@ def resolve(
     if os.path.exists(name):
         return _path(session, name, name, version, timestamp)
     raise SourceError(f"there is no table and no path {name!r}")
+
+
+def refuse_values(data: object) -> None:
+    """Refuse what is no Spark DataFrame, classic or Connect.
+
+    Raises:
+        SignatureError: where it is none; values on the driver have a door of their own.
+    """
+    if not (hasattr(data, "sparkSession") and hasattr(data, "mapInArrow")):
+        raise SignatureError(
+            "only a Spark DataFrame, a path or a table's name can be checked here",
+            observed=type(data).__name__,
+            remedy="check values on the driver with spark_sig.enforce",
+        )
 
 
 def active_session() -> SparkSession:
@@ -128,7 +149,13 @@ def _path(
         if not missing:
             snapshot = read_snapshot(spark, path, version, timestamp)
             info = Source(
-                "delta", name, snapshot.table_id, snapshot.version, snapshot.files, pinned=True
+                "delta",
+                name,
+                snapshot.table_id,
+                snapshot.version,
+                snapshot.files,
+                pinned=True,
+                uncounted=snapshot.uncounted,
             )
             frame = read_version(spark, snapshot)
             frame.schema  # noqa: B018  # a version that cannot be read fails here, not later

@@ -160,8 +160,8 @@ def smallest(examples: Iterable[Example], limit: int) -> tuple[Example, ...]:
 def cell(value: object) -> Cell:
     """Return a row key's value as a cell that sorts as the value does.
 
-    Times become ISO text with microseconds, in UTC where they have a zone; bytes become hex; the
-    two zeros become one.
+    Dates and times become what :func:`date_text` and :func:`time_text` make of them, in UTC where
+    they have a zone; bytes become hex; the two zeros become one.
     """
     match value:
         case float():
@@ -169,15 +169,61 @@ def cell(value: object) -> Cell:
         case None | bool() | int() | str() | decimal.Decimal():
             return value
         case datetime.datetime():
-            if value.tzinfo is not None:
-                value = value.astimezone(datetime.timezone.utc)
-            return value.isoformat(timespec="microseconds")
+            # In integers: in UTC the first and the last year can become no year of Python's.
+            clock = value.replace(tzinfo=None) - _EPOCH - (value.utcoffset() or _NO_TIME)
+            return time_text(clock // _MICRO, 1_000_000, value.tzinfo is not None)
         case datetime.date():
             return value.isoformat()
         case bytes():
             return value.hex()
         case _:
             return str(value)
+
+
+def date_text(days: int) -> str:
+    """Write a day, counted from 1970, as ISO text that sorts as days do, whatever the year.
+
+    Years beyond 9999 are ``Y`` and twelve digits.  Those before 0001 are ``-`` and the twelve
+    digits that are left of them below 10**12 (so that an earlier one is a smaller text).
+
+    Example:
+        >>> date_text(0), date_text(2_932_897), date_text(-719_163)
+        ('1970-01-01', 'Y000000010000-01-01', '-999999999999-12-31')
+    """
+    cycles, place = divmod(days + _EPOCH.toordinal() - 1, _CYCLE)
+    day = datetime.date.fromordinal(place + 1)
+    year = day.year + 400 * cycles
+    if 1 <= year <= 9999:
+        text = f"{year:04}"
+    else:
+        text = f"Y{year:012}" if year > 0 else f"-{10**12 - 1 + year:012}"
+    return f"{text}-{day.month:02}-{day.day:02}"
+
+
+def time_text(ticks: int, per_second: int, zoned: bool) -> str:
+    """Write an instant, counted from 1970, as ISO text that sorts as instants do.
+
+    With microseconds, the digits of nanoseconds behind them where it has any, and the offset of
+    UTC where it is ``zoned``.
+
+    Example:
+        >>> time_text(1, 1_000, True), time_text(-1, 1_000_000_000, False)
+        ('1970-01-01T00:00:00.001000+00:00', '1969-12-31T23:59:59.999999999')
+    """
+    seconds, fraction = divmod(ticks, per_second)
+    days, seconds = divmod(seconds, 86_400)
+    micros, nanos = divmod(fraction * 1_000_000_000 // per_second, 1_000)
+    minutes, second = divmod(seconds, 60)
+    return (
+        f"{date_text(days)}T{minutes // 60:02}:{minutes % 60:02}:{second:02}.{micros:06}"
+        + (f"{nanos:03}" if nanos else "")
+        + ("+00:00" if zoned else "")
+    )
+
+
+_EPOCH = datetime.datetime(1970, 1, 1)
+_NO_TIME, _MICRO = datetime.timedelta(0), datetime.timedelta(microseconds=1)
+_CYCLE = 146_097  # days in 400 years, after which the calendar repeats
 
 
 def _cell_order(value: Cell) -> tuple[int, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
@@ -61,8 +62,7 @@ class Property:
     required: bool | None
 
     def __init__(self, name: str, dtype: ColumnType | str, required: bool | None = True) -> None:
-        if not isinstance(name, str):
-            raise SignatureError("a property's name must be a string", observed=type(name).__name__)
+        check_name(name)
         object.__setattr__(self, "name", name)
         object.__setattr__(self, "dtype", column_type(dtype))
         object.__setattr__(self, "required", _required(required))
@@ -90,8 +90,8 @@ class Object:
                 raise SignatureError(
                     "an object is made of properties", observed=type(member).__name__
                 )
-        names = [member.name for member in members]
-        if repeated := sorted({name for name in names if names.count(name) > 1}):
+        names = Counter(member.name for member in members)
+        if repeated := sorted(name for name, count in names.items() if count > 1):
             raise SignatureError(f"an object's properties repeat the names {repeated}")
         object.__setattr__(self, "properties", tuple(sorted(members, key=lambda m: m.name)))
 
@@ -162,3 +162,17 @@ def _required(value: bool | None) -> bool | None:
     raise SignatureError(
         "`required` must be true, false or null", observed=type(value).__name__, path="required"
     )
+
+
+def check_name(name: object) -> None:
+    """Refuse what cannot name a column or a property.
+
+    Raises:
+        SignatureError: where it is no string, or one that no text can hold (a lone surrogate).
+    """
+    if not isinstance(name, str):
+        raise SignatureError("a name must be a string", observed=type(name).__name__, path="name")
+    try:
+        name.encode()
+    except UnicodeEncodeError as error:
+        raise SignatureError(f"the name {name!a} is no text", path="name") from error

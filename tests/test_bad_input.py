@@ -415,6 +415,22 @@ def test_a_damaged_log_is_an_error_and_no_parquet(spark: SparkSession, tmp_path:
         assert "calling o" not in text
 
 
+def test_what_fails_while_it_is_read(spark: SparkSession) -> None:
+    """The line that says what is wrong, out of pages of plans and traces."""
+
+    def broken(batches):  # type: ignore[no-untyped-def]
+        raise RuntimeError("the feed is broken")
+
+    python = spark.range(3).mapInArrow(broken, "id long")
+    failing = spark.range(3).selectExpr("1 / (id - 1) AS x", "id")
+    division = failing.selectExpr("CAST(x AS bigint) AS id")
+    for frame, words in ((python, "RuntimeError: the feed is broken"), (division, "ZERO")):
+        for engine in ("auto", "arrow"):
+            with pytest.raises(SourceError, match="the source cannot be read") as caught:
+                validate(frame, LONG, engine=engine)  # type: ignore[arg-type]
+            assert words in one_line(caught.value)
+
+
 # --- the report's place --------------------------------------------------------------------------
 
 

@@ -22,6 +22,7 @@ from spark_sig.kernels.summary import summarise
 from spark_sig.planner import plan_enforcement
 from spark_sig.policy import OnViolation, Policy
 from spark_sig.report import Report, Source
+from spark_sig.rows import enforce_signature
 from spark_sig.schema import ColSpec, Schema, TensorSpec
 from spark_sig.signature import ModelSignature
 from spark_sig.tally import Tally
@@ -304,6 +305,44 @@ def test_report_is_the_same_however_rows_are_cut(
                 report = verdict(cut, drawn.schema, policy, engine, ("id",))  # type: ignore[arg-type]
                 assert report == whole, (size, partitions, engine)
     df.unpersist()
+
+
+# --- what they disagreed on once --------------------------------------------------------------
+
+
+def test_a_cast_that_no_value_fails_is_checked_without_a_condition(spark: SparkSession) -> None:
+    df = spark.sql("SELECT CAST(7 AS DECIMAL(9, 0)) AS n, id FROM range(3)")
+    schema = Schema([ColSpec("integer", "n", False)])
+    for engine in ENGINES:
+        report = verdict(df, schema, Policy(casts="lossless"), engine)  # type: ignore[arg-type]
+        assert isinstance(report, Report)
+        assert report.conforms
+        assert report.rows.total == 3
+
+
+def test_tagged_rows_reach_arrow_and_pandas(spark: SparkSession) -> None:
+    # range() flags its column as never NULL, which _original is for rows that conform
+    df = spark.range(3).selectExpr("id", "IF(id = 1, NULL, 'a') AS s")
+    assert not df.schema["id"].nullable
+    signature = ModelSignature(inputs=Schema([ColSpec("long", "id"), ColSpec("string", "s")]))
+    tag = Policy(on_violation="tag")
+    for engine in ENGINES:
+        out = enforce_signature(signature, policy=tag, engine=engine)(df)  # type: ignore[arg-type]
+        original = out.toArrow().sort_by("id")["_original"].to_pylist()
+        assert original == [None, {"id": 1, "s": None}, None]
+        assert len(out.toPandas()) == 3
+
+
+def test_the_two_zeros_of_a_row_key_are_one(spark: SparkSession) -> None:
+    df = spark.sql("SELECT * FROM VALUES (-0.0D, NULL), (0.0D, NULL) AS t(k, s)")
+    df = df.selectExpr("k", "CAST(s AS STRING) AS s")
+    schema = Schema([ColSpec("string", "s")])
+    shown = set()
+    for engine in ENGINES:
+        report = verdict(df, schema, Policy(), engine, ("k",))  # type: ignore[arg-type]
+        assert isinstance(report, Report)
+        shown.add(str([example.key for example in report.checks[0].examples]))
+    assert shown == {"[(0.0,), (0.0,)]"}
 
 
 # --- vectors ----------------------------------------------------------------------------------

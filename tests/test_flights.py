@@ -31,7 +31,8 @@ def flights(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Pa
 @pytest.mark.parametrize("engine", ["auto", "arrow"])
 def test_the_signature_that_fits_conforms(flights: Path, engine: Any) -> None:
     report = validate(flights / "build/demo/flights", GOOD, engine=engine)
-    assert report.conforms and report.complete
+    assert report.conforms
+    assert report.complete
     assert (report.rows.total, report.expected_rows) == (ROWS, ROWS)
     assert (report.source.version, report.source.files) == (0, 4)
 
@@ -41,7 +42,8 @@ def test_the_signature_that_does_not_fit_is_told_why(flights: Path, engine: Any)
     report = validate(
         flights / "build/demo/flights", WRONG, engine=engine, row_key=["time_hour", "flight"]
     )
-    assert not report.conforms and report.complete
+    assert not report.conforms
+    assert report.complete
     violated = {check.path: check.count for check in report.checks if check.violated}
     assert violated == {"$.dep_time": CANCELLED, "$.dep_delay": CANCELLED, "$.tailnum": NO_TAILNUM}
     # Every plane without a number belongs to a flight that never left.

@@ -544,7 +544,6 @@ def test_names_of_the_catalog(spark: SparkSession) -> None:
         spark.sql("CREATE VIEW `12`.kept AS SELECT * FROM `12`.`34`")
         for name, kind, version in (
             ("plain_one", "delta", 0),
-            ("default.plain_one", "delta", 0),
             ("spark_catalog.default.plain_one", "delta", 0),
             ("`12`.`34`", "delta", 0),
             ("`12`.files", "parquet", None),
@@ -552,14 +551,16 @@ def test_names_of_the_catalog(spark: SparkSession) -> None:
             ("global_temp.everywhere", "view", None),
             ("`12`.kept", "view", None),
         ):
-            report = validate(name, LONG)
-            assert violated(report) == {("$.a", "null"): 1}, name
-            source = report.source
-            assert (source.kind, source.name, source.version) == (kind, name, version)
-            assert source.pinned is (kind == "delta")
+            info = resolve(name).info
+            assert (info.kind, info.name, info.version) == (kind, name, version)
+            assert info.pinned is (kind == "delta")
             if kind != "delta":
                 with pytest.raises(SourceError, match="has no versions"):
-                    validate(name, LONG, version=0)
+                    resolve(name, version=0)
+        for name in ("`12`.`34`", "seen_view"):
+            report = validate(name, LONG)
+            assert violated(report) == {("$.a", "null"): 1}
+            assert report.source == resolve(name).info
         frame.write.format("delta").mode("append").saveAsTable("plain_one")
         assert validate("plain_one", LONG, version=0).rows.total == 3
         assert validate("plain_one", LONG).rows.total == 6

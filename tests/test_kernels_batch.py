@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import decimal
 import math
@@ -20,7 +21,7 @@ from spark_sig.kernels.summary import summarise, summarise_details
 from spark_sig.planner import plan_enforcement
 from spark_sig.policy import Policy
 from spark_sig.schema import ColSpec, Schema, TensorSpec
-from spark_sig.tally import Example, Tally, cell, smallest
+from spark_sig.tally import Example, Tally, cell, date_text, smallest
 from spark_sig.types import Array, Object, Property
 from tests.test_kernels_casts import plan_for
 
@@ -215,6 +216,84 @@ def test_examples_are_the_smallest_by_key(kind: str, count: int, limit: int) -> 
     unkeyed = summarise(plan, outcome)
     found = {c: (t.count, t.observed, t.examples) for c, t in unkeyed.checks.items()}
     assert found == naive(plan, outcome, [], limit)
+
+
+UNITS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
+
+
+@pytest.mark.parametrize(
+    "dtype",
+    [
+        pa.date32(),
+        pa.date64(),
+        *(pa.timestamp(unit, zone) for unit in UNITS for zone in (None, "Asia/Tokyo")),
+    ],
+    ids=str,
+)
+def test_a_keys_text_depends_on_no_neighbour_and_sorts_as_the_key(dtype: pa.DataType) -> None:
+    narrow = dtype == pa.date32()
+    top = 2 ** (31 if narrow else 63)
+    day = {pa.date32(): 1, pa.date64(): 86_400_000}.get(dtype) or 86_400 * UNITS[dtype.unit]
+    chance = random.Random(0)
+    values = {0, 1, -1, -top, top - 1, *(chance.randrange(-top, top) for _ in range(60))}
+    values |= {day * chance.randrange(-(10**5), 10**5) for _ in range(20)}
+    # where the calendars of Python begin and end
+    values |= {day * edge for edge in (-719_163, -719_162, 2_932_896, 2_932_897)}
+    values = {value for value in values if -top <= value < top}
+    if dtype == pa.date64():
+        values = {value // day * day for value in values if value >= day - top}
+    ordered = sorted(values)
+    key = pa.array(ordered, pa.int32() if narrow else pa.int64()).view(dtype)
+    batch = pa.RecordBatch.from_arrays([pa.nulls(len(key), pa.int64())], ["a"])
+    plan = plan_for(batch, [ColSpec("long", "a")], Policy(examples=len(key)))
+
+    def texts(part: pa.Array) -> list[Any]:
+        outcome = run_batch(plan, batch.slice(0, len(part)))
+        return [e.key[0] for e in summarise(plan, outcome, [part]).checks[0].examples]
+
+    whole = texts(key)
+    assert [text for i in range(len(key)) for text in texts(key.slice(i, 1))] == whole
+    assert whole == sorted(set(whole))
+    assert texts(key.dictionary_encode()) == whole
+    for value, text in zip(ordered, whole, strict=True):
+        with contextlib.suppress(OverflowError, ValueError):
+            assert text == cell(as_python(value, dtype))
+
+
+def as_python(value: int, dtype: pa.DataType) -> dt.date:
+    if dtype == pa.date32():
+        return dt.date(1970, 1, 1) + dt.timedelta(days=value)
+    if dtype == pa.date64():
+        return dt.date(1970, 1, 1) + dt.timedelta(milliseconds=value)
+    unit = UNITS[dtype.unit]
+    if value * 10**6 % unit:
+        raise ValueError("nanoseconds")
+    zone = dt.timezone.utc if dtype.tz else None
+    return dt.datetime(1970, 1, 1, tzinfo=zone) + dt.timedelta(microseconds=value * 10**6 // unit)
+
+
+def test_times_at_the_ends_of_pythons_calendar_are_cells() -> None:
+    east, west = (dt.timezone(dt.timedelta(hours=h)) for h in (9, -9))
+    first, last = dt.datetime(1, 1, 1), dt.datetime(9999, 12, 31, 23)
+    assert cell(first) == "0001-01-01T00:00:00.000000"
+    assert cell(first.replace(tzinfo=west)) == "0001-01-01T09:00:00.000000+00:00"
+    assert cell(first.replace(tzinfo=east)) == "-999999999999-12-31T15:00:00.000000+00:00"
+    assert cell(last.replace(tzinfo=west)) == "Y000000010000-01-01T08:00:00.000000+00:00"
+
+
+@pytest.mark.parametrize("count", [3, 700])
+def test_the_smallest_dates_are_found_among_many(count: int) -> None:
+    days = [random.Random(place).randrange(-(2**31), 2**31) for place in range(count)]
+    key = pa.array(days, pa.int32()).view(pa.date32())
+    batch = pa.RecordBatch.from_arrays([pa.nulls(count, pa.int64())], ["a"])
+    plan = plan_for(batch, [ColSpec("long", "a")], Policy(examples=2))
+    whole = summarise(plan, run_batch(plan, batch), [key])
+    cut = Tally.total(
+        (summarise(plan, run_batch(plan, batch.slice(i, 9)), [key.slice(i, 9)])
+         for i in range(0, count, 9)), 2
+    )  # fmt: skip
+    assert whole == cut
+    assert [e.key for e in whole.checks[0].examples] == [(date_text(d),) for d in sorted(days)[:2]]
 
 
 @pytest.mark.parametrize("nulls", [0, 1, 2, 3, 4])

@@ -6,6 +6,7 @@ import datetime as dt
 import decimal
 import math
 import struct
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spark_sig.casts import CARRIERS, Kind
+from spark_sig.errors import Code
 from spark_sig.kernels.batch import Outcome, run_batch
 from spark_sig.plan import EnforcementPlan
 from spark_sig.planner import plan_enforcement
@@ -379,6 +381,32 @@ def test_dates_and_wall_clocks(policy: Policy) -> None:
     midnights = [(day - epoch).days * 86_400_000_000 for day in days]
     assert outcome.columns[0].view(pa.int64()).to_pylist() == midnights
     assert outcome.columns[1].view(pa.int64()).equals(batch.column(1).view(pa.int64()))
+
+
+@pytest.mark.parametrize("policy", [Policy(), Policy(datetime="timestamp")])
+@pytest.mark.parametrize("stored", [pa.date32(), pa.date64()])
+def test_a_date_that_microseconds_cannot_hold_violates(stored: pa.DataType, policy: Policy) -> None:
+    # In microseconds 64 bits end within a day, which they then hold in milliseconds only.
+    unit, edge = (86_400_000_000, 106_751_991) if stored == pa.date32() else (1_000, 2**63 // 1_000)
+    assert edge * unit < 2**63 <= (edge + 1) * unit
+    ends = [-edge - 1, -edge, -1, 0, 1, edge, edge + 1]
+    limit = 2**31 if stored == pa.date32() else 2**63
+    values = [*ends, None, -limit, limit - 1]
+    width = pa.int32() if stored == pa.date32() else pa.int64()
+    batch = pa.RecordBatch.from_arrays([pa.array(values, width).view(stored)], ["d"])
+    plan = plan_for(batch, [ColSpec("datetime", "d", False)], policy)
+    outcome = run_batch(plan, batch)
+    (found,) = outcome.found
+    assert plan.checks[found.check].code is Code.CAST
+    assert found.rows.tolist() == [0, 6, 8, 9]
+    assert set(found.observed) == {"out-of-range date"}
+    expected = [None if v is None or abs(v) > edge else v * unit for v in values]
+    assert outcome.columns[0].view(pa.int64()).to_pylist() == expected
+    assert run_batch(plan, batch.slice(1, 5)).found == ()
+    shown = plan_for(batch, [ColSpec("datetime", "d", False)], replace(policy, show_values=True))
+    (found,) = run_batch(shown, batch).found
+    assert found.values is not None
+    assert all(text.startswith(("Y", "-")) for text in found.values)
 
 
 def test_another_zone_is_the_same_instant() -> None:

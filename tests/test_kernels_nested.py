@@ -10,9 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from spark_sig.errors import Code
 from spark_sig.kernels.batch import run_batch
 from spark_sig.kernels.summary import summarise
 from spark_sig.naming import SPARK_TYPE, VECTOR
+from spark_sig.plan import Rung
 from spark_sig.planner import plan_enforcement
 from spark_sig.policy import Policy
 from spark_sig.schema import ColSpec, Schema, TensorSpec
@@ -240,6 +242,45 @@ def test_vectors_are_as_long_as_they_say() -> None:
     loose = run_batch(plan_enforcement(schema, free, engine="arrow", spark=True), batch)
     assert loose.columns[0] is not None
     assert [f.rows.tolist() for f in loose.found] == [[4]]
+
+
+@pytest.mark.parametrize("start", [0, 1, 4])
+@pytest.mark.parametrize(
+    ("spec", "expected"),
+    [
+        (ColSpec("sparkml_vector", "a"), "double (required)"),
+        (TensorSpec("float64", (-1, 2), "a"), "float64 slice of shape (2,)"),
+    ],
+)
+def test_a_vector_is_searched_for_nan_where_the_policy_rejects_it(
+    spec: ColSpec | TensorSpec, expected: str, start: int
+) -> None:
+    column = [
+        dense(1, 2), dense(1, NAN), None, sparse(2, _0=1.0), sparse(2, _1=NAN), sparse(2),
+        dense(NAN, NAN), dense(INF, 1),
+    ]  # fmt: skip
+    if isinstance(spec, TensorSpec):
+        column[0] = dense(NAN)
+    field = pa.field("a", VECTOR_TYPE, metadata={SPARK_TYPE: VECTOR})
+    schema = pa.schema([field])
+    # Something lies under the NULL, which does not count.
+    valid = pa.array([row is not None for row in column]).buffers()[1]
+    filled = pa.array([dense(NAN) if row is None else row for row in column], VECTOR_TYPE)
+    children = [filled.field(i) for i in range(4)]
+    stored = pa.Array.from_buffers(VECTOR_TYPE, len(column), [valid], children=children)
+    batch = pa.RecordBatch.from_arrays([stored], schema=schema).slice(start)
+    plan = plan_enforcement(schema, Schema([spec]), Policy(nan="reject"), spark=True)
+    assert plan.fields[0].rung is Rung.ARROW
+    outcome = run_batch(plan, batch)
+    hit = {plan.checks[f.check].path: f for f in outcome.found if f.observed[0] == "NaN"}
+    check = plan.checks[hit["$.a[*]"].check]
+    assert (check.code, check.expected, check.rung) == (Code.NULL, expected, Rung.ARROW)
+    wrong = [i for i, row in enumerate(column) if row and any(v != v for v in row["values"])]
+    assert hit["$.a[*]"].rows.tolist() == [i - start for i in wrong if i >= start]
+    kept = [None if i in wrong else row for i, row in enumerate(column)]
+    assert outcome.columns[0].to_pylist() == kept[start:]
+    loose = plan_enforcement(schema, Schema([spec]), Policy(), spark=True)
+    assert all(set(f.observed) != {"NaN"} for f in run_batch(loose, batch).found)
 
 
 # --- layouts -------------------------------------------------------------------------------------

@@ -63,6 +63,7 @@ DOORS: set[tuple[str, str]] = {
     ("spark_sig.report", "spark_sig.render.document"),
     ("spark_sig.report", "spark_sig.render.html"),
     ("spark_sig.report", "spark_sig.render.text"),
+    ("spark_sig.params", "spark_sig.signature"),
     ("spark_sig.signature", "spark_sig.mlmodel"),
     ("spark_sig.signature", "spark_sig.render.signature"),
 }

@@ -95,9 +95,10 @@ def test_unknown_params_are_ignored_with_a_warning() -> None:
     assert "zz" not in out
     with pytest.warns(UserWarning, match="declares no params"):
         assert enforce_params({"zz": 1}, None) == {}
+    none: Any = {None: 5}
+    declared = ParamSchema([ParamSpec("None", "long", 0)])
     with pytest.warns(UserWarning, match="no strings"):
-        none: Any = {None: 5}
-        assert enforce_params(none, ParamSchema([ParamSpec("None", "long", 0)])) == {"None": 5}
+        assert enforce_params(none, declared) == {"None": 5}
     assert enforce_params(None, None) == {}
 
 

@@ -20,8 +20,9 @@ class Snapshot:
         table_id: the table's own id.
         version: the version.
         files: number of data files; None where the log is out of reach (Spark Connect).
-        rows: rows of all files, less those that deletion vectors delete; None where a file's
-            entry does not say, or the log is out of reach.
+        rows: rows of the files that say how many they hold, less those that deletion vectors
+            delete; None where the log is out of reach.
+        uncounted: number of files that do not say.
     """
 
     path: str
@@ -29,6 +30,7 @@ class Snapshot:
     version: int
     files: int | None
     rows: int | None
+    uncounted: int = 0
 
 
 def is_classic(spark: SparkSession) -> bool:
@@ -86,14 +88,20 @@ def _version_at(spark: SparkSession, path: str, timestamp: str) -> int:
         _history(spark, path)
         .withColumn("text", F.lit(timestamp))
         .selectExpr("version", "timestamp", "try_cast(text AS TIMESTAMP_LTZ) AS asked")
-        .where("asked IS NULL OR timestamp <= asked")
-        .agg(F.max("version"), F.max("asked"), F.count("*"))
+        .selectExpr(
+            "max(IF(timestamp <= asked, version, NULL))",
+            "bool_or(asked IS NULL)",
+            # later commits may still come before it: two runs would not mean the same version
+            "bool_or(asked > current_timestamp())",
+        )
         .collect()[0]
     )
-    if row[2] == 0:
-        raise SourceError(f"the table {path} has no version at or before {timestamp}")
-    if row[1] is None:
+    if row[1]:
         raise SourceError(f"{timestamp!r} is not a time; write it as 2024-01-31 12:00:00")
+    if row[2]:
+        raise SourceError(f"{timestamp} is yet to come; the table {path} has no version then")
+    if row[0] is None:
+        raise SourceError(f"the table {path} has no version at or before {timestamp}")
     return int(row[0])
 
 
@@ -141,8 +149,7 @@ def _from_log(spark: SparkSession, path: str, version: int | None) -> Snapshot:
             f"{'its newest version' if version is None else f'version {version}'}: "
             f"{first_line(error)}"
         ) from error
-    rows = int(row[2]) if row[0] == row[1] else None
-    return Snapshot(path, table_id, found, int(row[0]), rows)
+    return Snapshot(path, table_id, found, int(row[0]), int(row[2]), int(row[0]) - int(row[1]))
 
 
 def _snapshot_at(log: Any, version: int) -> Any:

@@ -40,6 +40,9 @@ from spark_sig.plan import (
 # took 25 times the scan; in methods of their own, which Spark splits, as long as the scan.
 FUSED = 600
 
+# Days on either side of 1970 whose midnight a timestamp, 64 bits of microseconds, reaches.
+DAYS = (2**63 - 1) // 86_400_000_000
+
 TAGS_TYPE = "ARRAY<STRUCT<path: STRING, code: STRING, expected: STRING, observed: STRING>>"
 
 
@@ -298,6 +301,8 @@ def _classes(node: Leaf, x: str) -> Iterator[tuple[Failure, str]]:
     elif kind in RANGES and target in RANGES:
         low, high = RANGES[target]
         yield Failure.OUT_OF_RANGE, f"{x} < {low}L OR {x} > {high}L"
+    elif kind is Kind.DATE:
+        yield Failure.OUT_OF_RANGE, f"unix_date({x}) NOT BETWEEN -{DAYS} AND {DAYS}"
     elif target in SIGNIFICAND:
         yield Failure.INEXACT, _inexact(kind, target, x)
 
@@ -360,7 +365,9 @@ def _value(node: Node, x: str, checks: Sequence[Check] | None) -> str:
             if checks is not None:
                 if node.nan is not None and checks[node.nan].live:
                     failing.append(f"isnan({x})")
-                if node.failure is not None and checks[node.failure].live:
+                # A date out of range becomes NULL anyway.
+                guarded = node.kind is Kind.DATE
+                if node.failure is not None and checks[node.failure].live and not guarded:
                     failing.append(_fails(node, x))
             return f"CASE WHEN NOT ({_any(failing)}) THEN {value} END" if failing else value
         case StructOf():
@@ -403,8 +410,10 @@ def _converted(node: Leaf, x: str) -> str:
     """Write a leaf's value in its output type: never an error, whatever the value."""
     if is_identity(node):
         return x
-    if node.target is Kind.TIMESTAMP_NTZ and node.kind is Kind.DATE:
-        return f"CAST({x} AS TIMESTAMP_NTZ)"
+    if node.kind is Kind.DATE:
+        ntz = node.target is Kind.TIMESTAMP_NTZ
+        midnight = f"CAST({x} AS TIMESTAMP_NTZ)" if ntz else _utc(node.kind, x)
+        return f"CASE WHEN unix_date({x}) BETWEEN -{DAYS} AND {DAYS} THEN {midnight} END"
     if node.target is Kind.TIMESTAMP:
         return _utc(node.kind, x)
     if node.cast is Cast.WIDEN or node.target in SIGNIFICAND:

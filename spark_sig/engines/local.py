@@ -18,14 +18,13 @@ from spark_sig.engines.tensor_frames import enforce_tensor_frame
 from spark_sig.errors import Code, Violation, ViolationError
 from spark_sig.naming import member_path
 from spark_sig.params import enforce_params
-from spark_sig.policy import Policy
+from spark_sig.policy import Policy, policy_of
 from spark_sig.schema import Schema, TensorSpec
 from spark_sig.signature import ModelSignature, SignatureSource
 from spark_sig.types import Array, DataType, Map, Object
 
 _ARROW = (pa.Table, pa.RecordBatch, pa.Array, pa.ChunkedArray)
 _MOMENTS = (dt.datetime, dt.date)
-_DEFAULT = Policy()
 
 
 def enforce(
@@ -63,7 +62,7 @@ def enforce(
         [1.5]
     """
     loaded = ModelSignature.load(signature)
-    policy = _DEFAULT if policy is None else policy
+    policy = policy_of(policy)
     with_params = params is not None
     if params is None and loaded.params is not None and _is_pair(data):
         data, params = data

@@ -145,5 +145,5 @@ def _refuse(column: pa.Field, path: str) -> None:
         raise SignatureError(
             f"a column of type {found} cannot be shipped to Python",
             path=path,
-            remedy="drop or cast it first, or use engine='auto'",
+            remedy="drop or cast it first; engine='auto' takes it where no column needs Python",
         )

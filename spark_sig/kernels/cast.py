@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pat
@@ -9,9 +10,12 @@ import pyarrow.types as pat
 from spark_sig.casts import RANGES, SIGNIFICAND, Kind
 from spark_sig.errors import assert_never
 from spark_sig.kernels import decimals, floats, integers, text
-from spark_sig.kernels.layout import WIDTHS, Mask, assemble, numbers, validity
+from spark_sig.kernels.layout import WIDTHS, Mask, assemble, numbers, validity, words
 from spark_sig.kernels.verdict import Verdicts
 from spark_sig.plan import Leaf
+
+# Microseconds.
+DAY = 86_400_000_000
 
 
 def decide(leaf: Leaf, array: pa.Array, valid: Mask | None) -> Verdicts:
@@ -24,7 +28,7 @@ def decide(leaf: Leaf, array: pa.Array, valid: Mask | None) -> Verdicts:
     """
     whole = leaf.target in RANGES
     if not whole and leaf.target not in SIGNIFICAND:
-        # Of all else only instants are ever checked.
+        # Of all else only dates and instants are ever checked.
         return _instants(leaf, array, valid)
     match leaf.kind:
         case (
@@ -55,18 +59,17 @@ def decide(leaf: Leaf, array: pa.Array, valid: Mask | None) -> Verdicts:
 
 
 def _instants(leaf: Leaf, array: pa.Array, valid: Mask | None) -> Verdicts:
+    if pat.is_date32(array.type):
+        return integers.to_midnights(words(array, np.int32), valid, DAY)
+    if pat.is_date64(array.type):
+        return integers.to_midnights(words(array, np.int64), valid, 1_000)
     if not pat.is_timestamp(array.type) or array.type.unit != "ns":
         raise AssertionError(f"no cast from {array.type} to {leaf.target} is ever checked")
     return integers.to_microseconds(numbers(array, leaf.kind), valid)
 
 
 def widen(leaf: Leaf, array: pa.Array) -> pa.Array:
-    """Carry out a cast in which every value, plain in layout, has an equal.
-
-    Raises:
-        pyarrow.ArrowInvalid: where a date lies beyond the years that microseconds reach
-            (±292,000), the one thing that this cast cannot carry.
-    """
+    """Carry out a cast in which every value, plain in layout, has an equal."""
     output = leaf.output
     if pat.is_null(array.type):
         return pa.nulls(len(array), output)

@@ -12,12 +12,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pat
 
-from spark_sig.kernels.layout import Positions, plain
+from spark_sig.kernels.layout import Positions, plain, validity, words
+from spark_sig.tally import date_text, time_text
 
 Texts: TypeAlias = "Sequence[str] | npt.NDArray[np.object_]"
 
 # Longest value that a report shows.
 SHOWN = 200
+
+_PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -137,6 +140,25 @@ def texts(array: pa.Array, places: Positions) -> npt.NDArray[np.object_]:
     return found
 
 
+def days(array: pa.Array) -> npt.NDArray[np.int64]:
+    """Return dates, plain in layout, as days from 1970."""
+    if pat.is_date32(array.type):
+        return words(array, np.int32).astype(np.int64)
+    return words(array, np.int64) // 86_400_000
+
+
+def moment_texts(array: pa.Array) -> list[str | None]:
+    """Return dates or times, plain in layout, as the text that a row key has of them."""
+    valid = validity(array)
+    live = [True] * len(array) if valid is None else valid.tolist()
+    if pat.is_date(array.type):
+        dates = zip(days(array).tolist(), live, strict=True)
+        return [date_text(value) if known else None for value, known in dates]
+    per_second, zoned = _PER_SECOND[array.type.unit], array.type.tz is not None
+    times = zip(words(array, np.int64).tolist(), live, strict=True)
+    return [time_text(value, per_second, zoned) if known else None for value, known in times]
+
+
 def _scalars(array: pa.Array) -> list[Any]:
     array = array if pat.is_nested(array.type) else plain(array)
     if pat.is_timestamp(array.type):
@@ -144,6 +166,8 @@ def _scalars(array: pa.Array) -> list[Any]:
         zone = "Z" if array.type.tz else ""
         clock = pc.cast(array.view(pa.timestamp(array.type.unit)), pa.string())
         return [None if text is None else text + zone for text in clock.to_pylist()]
+    if pat.is_date(array.type):
+        return list(moment_texts(array))
     try:
         return list(array.to_pylist())
     except (ValueError, OverflowError):

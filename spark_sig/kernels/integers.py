@@ -40,6 +40,21 @@ def to_microseconds(values: npt.NDArray[np.int64], valid: Mask | None) -> Verdic
     return Verdicts(_coded(bad, valid, Failure.INEXACT), lambda: values // 1000)
 
 
+def to_midnights(values: Integers, valid: Mask | None, unit: int) -> Verdicts:
+    """Cast dates to microseconds, in units of so many: 64 bits reach less far than some dates."""
+    # Whole units towards zero: the range of 64 bits has an end of its own on either side.
+    low, high = -(2**63 // unit), (2**63 - 1) // unit
+
+    def convert() -> npt.NDArray[np.int64]:
+        # Out of range it wraps, and does not count.
+        return values.astype(np.int64) * np.int64(unit)
+
+    if _within(values, low, high):
+        return Verdicts(None, convert)
+    bad = outside(values, low, high)
+    return Verdicts(_coded(bad, valid, Failure.OUT_OF_RANGE), convert)
+
+
 def representable(values: Integers, bits: int) -> Mask:
     """Say which integers of up to 64 bits have no more than ``bits`` significant ones.
 

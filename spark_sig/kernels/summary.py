@@ -14,7 +14,7 @@ import pyarrow.types as pat
 
 from spark_sig.casts import Kind, kind_of
 from spark_sig.kernels.batch import Outcome, listed_found
-from spark_sig.kernels.findings import Found
+from spark_sig.kernels.findings import Found, days, moment_texts
 from spark_sig.kernels.layout import WIDTHS, Positions, numbers, plain, validity
 from spark_sig.plan import EnforcementPlan
 from spark_sig.tally import OBSERVED, CheckTally, Example, Key, Tally, cell, smallest
@@ -23,6 +23,8 @@ Counts = npt.NDArray[np.int64]
 
 # From so many rows on it pays to look at the first key alone before any Python object is made.
 _MANY = 256
+
+_MOMENTS = frozenset({Kind.DATE, Kind.TIMESTAMP, Kind.TIMESTAMP_NTZ})
 
 
 def summarise(plan: EnforcementPlan, outcome: Outcome, keys: Sequence[pa.Array] = ()) -> Tally:
@@ -138,8 +140,8 @@ def _candidates(key: pa.Array, rows: Positions, limit: int) -> Positions:
         order = pc.sort_indices(key)  # NULLs come last
         edge = key[order[room - 1].as_py()]
         small = pc.fill_null(pc.less_equal(key, edge), False).to_numpy(zero_copy_only=False)
-    elif kind in WIDTHS:
-        values = numbers(key, kind)
+    elif kind in WIDTHS or kind is Kind.DATE:
+        values = days(key) if kind is Kind.DATE else numbers(key, kind)
         # NumPy too puts NaN after all numbers.
         edge = np.partition(values[known], room - 1)[room - 1]
         small = values <= edge if edge == edge else np.ones(len(values), np.bool_)
@@ -154,18 +156,22 @@ def _cells(keys: Sequence[pa.Array]) -> list[Key]:
 
 
 def _objects(key: pa.Array) -> list[Any]:
-    """Return a key's values as Python objects; as Arrow's text where Python has no such value."""
-    if pat.is_timestamp(key.type) and key.type.unit == "ns":
-        return _text(key)
+    """Return a key's values as Python objects, dates and times as text.
+
+    What a value becomes depends on nothing but itself: on no other value of its batch.
+    """
+    kind = kind_of(key.type)
+    if kind in _MOMENTS:
+        return moment_texts(plain(key))
     try:
         return list(key.to_pylist())
     except (ValueError, OverflowError):
-        return _text(key)
+        return [_object(value) for value in key]
 
 
-def _text(key: pa.Array) -> list[Any]:
-    if pat.is_timestamp(key.type):
-        zone = "Z" if key.type.tz else ""
-        clock = pc.cast(key.view(pa.timestamp(key.type.unit)), pa.string())
-        return [None if text is None else text + zone for text in clock.to_pylist()]
-    return [None if not value.is_valid else str(value) for value in key]
+def _object(value: pa.Scalar) -> Any:
+    try:
+        return value.as_py()
+    except (ValueError, OverflowError):
+        # Arrow's text, where Python has no such value.
+        return str(value)

@@ -21,7 +21,7 @@ from spark_sig.kernels.layout import (
     numbers,
     validity,
 )
-from spark_sig.kernels.leaf import check_nulls, visit_leaf
+from spark_sig.kernels.leaf import NAN, check_nulls, visit_leaf
 from spark_sig.plan import TensorOf, VectorOf
 
 # Spark ML's mark of a sparse vector (org.apache.spark.ml.linalg.VectorUDT).
@@ -135,22 +135,43 @@ def visit_vector(
     """Check Spark ML vectors: a dense one is as long as its values, a sparse one says its size."""
     valid = validity(array)
     check_nulls(node.null, array, valid, live, scope, sink)
-    if node.shape is None:
-        return array
-    lengths = _vector_lengths(array)
-    bad: Mask = lengths != node.length
     held = both(valid, live)
-    if held is not None:
-        bad &= held
-    if not bad.any():
+    wrong: list[Positions] = []
+    if node.shape is not None:
+        lengths = _vector_lengths(array)
+        off: Mask = lengths != node.length
+        places = np.flatnonzero(off if held is None else off & held)
+        sink.add(node.shape, scope, places, named_lengths(lengths, " at axis 1"), array)
+        wrong.append(places)
+    if node.nan is not None:
+        wrong.append(_vector_nans(node.nan, array, held, scope, sink))
+    if not sink.columns or not any(len(places) for places in wrong):
         return array
-    sink.add(node.shape, scope, np.flatnonzero(bad), named_lengths(lengths, " at axis 1"), array)
-    return mask_out(array, bad) if sink.columns else array
+    bad = np.zeros(len(array), np.bool_)
+    bad[np.concatenate(wrong)] = True
+    return mask_out(array, bad)
+
+
+def _vector_nans(
+    check: int, array: pa.Array, held: Mask | None, scope: Scope, sink: Sink
+) -> Positions:
+    """Find NaN among the values that vectors store; what a sparse one leaves out is zero."""
+    stored = _part(array, "values")
+    inside = Lists.of(stored)
+    nan: Mask = np.isnan(numbers(inside.values, Kind.FLOAT64))
+    live = both(inside.live(both(validity(stored), held)), validity(inside.values))
+    places = np.flatnonzero(nan if live is None else nan & live)
+    sink.add(check, scope.inside(inside.owners), places, NAN, inside.values)
+    return inside.owners(places)
 
 
 def _vector_lengths(array: pa.Array) -> npt.NDArray[np.int64]:
-    names = [array.type.field(i).name for i in range(array.type.num_fields)]
-    sparse = numbers(array.field(names.index("type")), Kind.INT8) == SPARSE
-    sizes = numbers(array.field(names.index("size")), Kind.INT32)
-    dense = Lists.of(array.field(names.index("values"))).lengths()
+    sparse = numbers(_part(array, "type"), Kind.INT8) == SPARSE
+    sizes = numbers(_part(array, "size"), Kind.INT32)
+    dense = Lists.of(_part(array, "values")).lengths()
     return np.where(sparse, sizes, dense).astype(np.int64)
+
+
+def _part(array: pa.Array, name: str) -> pa.Array:
+    names = [array.type.field(i).name for i in range(array.type.num_fields)]
+    return array.field(names.index(name))

@@ -73,6 +73,12 @@ class Draft:
             return None
         return self.check(path, Code.NULL, label(target, True), self.null_rung(path, source))
 
+    def vector_nan_check(self, path: str, expected: str) -> int | None:
+        """Add the check that no value of a Spark ML vector is NaN, where NaN violates."""
+        if self.policy.nan != "reject":
+            return None
+        return self.check(f"{path}[*]", Code.NULL, expected, Rung.ARROW)
+
     def rejects_null(self, target: ColumnType, required: bool, member: bool) -> bool:
         """Say whether NULL violates.
 

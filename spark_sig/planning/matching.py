@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 
 import pyarrow as pa
 
@@ -16,12 +17,16 @@ from spark_sig.schema import Schema
 # Columns that tag mode adds.
 VIOLATIONS, ORIGINAL = "_violations", "_original"
 
+# Looking for names that were meant is quadratic, and nobody reads the hundredth hint.
+HINTS = 20
+
 
 def match_columns(
     draft: Draft, source: pa.Schema, schema: Schema
 ) -> tuple[list[int | None], list[int]]:
     """Find each spec's column, and what becomes of the columns that no spec asks for."""
     if schema.has_names:
+        column_places(draft.policy, [spec.name or "" for spec in schema])
         places = column_places(draft.policy, source.names)
         matches = [places.get(folded(draft.policy, spec.name or "")) for spec in schema]
     else:
@@ -38,7 +43,7 @@ def match_columns(
 
 def folded(policy: Policy, name: str) -> str:
     """Return a name as the policy compares it."""
-    return name if policy.case == "sensitive" else name.casefold()
+    return name if policy.case == "sensitive" else name.lower()
 
 
 def column_places(policy: Policy, names: Sequence[str]) -> dict[str, int]:
@@ -56,24 +61,28 @@ def column_places(policy: Policy, names: Sequence[str]) -> dict[str, int]:
     return places
 
 
-def refuse_names(source: pa.Schema, policy: Policy) -> None:
-    """Refuse a source with names that occur twice, or that tagging would add."""
+def refuse_duplicates(source: pa.Schema) -> None:
+    """Refuse a source with names that occur twice."""
     names = source.names
-    if len(set(names)) < len(names):
-        repeated = sorted({name for name in names if names.count(name) > 1})
+    repeated = sorted(name for name, count in Counter(names).items() if count > 1)
+    if repeated:
         raise SignatureError(
             f"the source has more than one column named {', '.join(map(repr, repeated))}",
             path=member_path("$", repeated[0]),
             remedy="rename or drop the duplicates first",
         )
-    if policy.on_violation == "tag":
-        for name in (VIOLATIONS, ORIGINAL):
-            if name in names:
-                raise SignatureError(
-                    f"the source has a column {name!r}, which tagging adds",
-                    path=member_path("$", name),
-                    remedy="rename it first",
-                )
+
+
+def refuse_reserved(names: Iterable[str]) -> None:
+    """Refuse columns, of a source or of an output, that tagging would add."""
+    for name in names:
+        # Spark may take names that differ in case only for the same.
+        if name.lower() in (VIOLATIONS, ORIGINAL):
+            raise SignatureError(
+                f"there is a column {name!r}, and tagging adds one of that name",
+                path=member_path("$", name),
+                remedy="rename it first",
+            )
 
 
 def near_miss(name: str, names: Sequence[str]) -> str:

@@ -56,7 +56,8 @@ def node_checks(node: Node) -> Iterable[int]:
             for member in node.members:
                 yield from node_checks(member.node)
         case VectorOf():
-            yield from (check for check in (node.null, node.shape) if check is not None)
+            parts = (node.null, node.shape, node.nan)
+            yield from (check for check in parts if check is not None)
         case TensorOf():
             own = (node.null, node.inner, node.shape)
             yield from (check for check in own if check is not None)

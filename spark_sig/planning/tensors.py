@@ -39,7 +39,8 @@ def plan_tensor(draft: Draft, source: pa.Field, spec: TensorSpec, path: str) -> 
         null = draft.check(path, Code.NULL, expected, draft.null_rung(path, source))
         shape = draft.check(path, Code.SHAPE, expected, Rung.ARROW) if dims[0] >= 0 else None
         length = dims[0] if dims[0] >= 0 else None
-        return VectorOf(source.type, source.type, length, null, shape)
+        nan = draft.vector_nan_check(path, expected)
+        return VectorOf(source.type, source.type, length, null, shape, nan)
     depth, element = _unwrap(source)
     stored = kind_of(element.type) if opaque_type(element) is None else None
     carried = stored in CARRIERS.get(kind, frozenset()) and draft.spark
@@ -118,11 +119,23 @@ def stacked_columns(source: pa.Schema, schema: Schema) -> Schema | None:
 
 
 def fixed_rows(schema: Schema) -> int | None:
-    """Return the number of rows that a fixed first axis asks for, None where none does."""
-    for spec in schema:
-        if isinstance(spec, TensorSpec) and spec.shape and spec.shape[0] >= 0:
-            return spec.shape[0]
-    return None
+    """Return the number of rows that fixed first axes ask for, None where none does.
+
+    Raises:
+        SignatureError: where two tensors ask for different numbers, as no table can have both.
+    """
+    fixed = {
+        spec.shape[0]: spec
+        for spec in schema
+        if isinstance(spec, TensorSpec) and spec.shape and spec.shape[0] >= 0
+    }
+    if len(fixed) > 1:
+        raise SignatureError(
+            "tensors whose first axes are fixed at different lengths cannot share a table",
+            observed="; ".join(map(repr, fixed.values())),
+            remedy="enforce a dict of arrays on the driver",
+        )
+    return next(iter(fixed), None)
 
 
 def _unwrap(source: pa.Field) -> tuple[int, pa.Field]:

@@ -31,7 +31,7 @@ from spark_sig.plan import (
     is_identity,
 )
 from spark_sig.planning.draft import Draft
-from spark_sig.planning.matching import column_places, folded, near_miss
+from spark_sig.planning.matching import HINTS, column_places, folded, near_miss
 from spark_sig.types import AnyType, Array, ColumnType, DataType, Map, Object, SparkMLVector
 
 
@@ -127,7 +127,8 @@ def _datetime(
     zoned = kind is Kind.TIMESTAMP or draft.policy.datetime == "timestamp"
     native = Kind.TIMESTAMP if zoned else Kind.TIMESTAMP_NTZ
     if kind is Kind.DATE:
-        return Cast.WIDEN, pa.timestamp("us", "UTC" if zoned else None), native
+        # Days reach further than microseconds do.
+        return Cast.CHECKED, pa.timestamp("us", "UTC" if zoned else None), native
     unit = getattr(source, "value_type", source).unit  # a dictionary's, or run ends', is inside
     if unit == "ns" and draft.policy.casts == "lossless":
         return Cast.CHECKED, pa.timestamp("us", "UTC" if zoned else None), native
@@ -176,6 +177,7 @@ def _struct(
     null = draft.null_check(path, target, rejects, source)
     inside = [source.type.field(i) for i in range(source.type.num_fields)]
     places = column_places(draft.policy, [member.name for member in inside])
+    column_places(draft.policy, [wanted.name for wanted in target.properties])
     members = []
     failed = False
     for wanted in target.properties:
@@ -191,7 +193,8 @@ def _struct(
                 members.append(Member(wanted.name, place, node))
         elif wanted.required:
             failed = True
-            hint = near_miss(wanted.name, [member.name for member in inside])
+            few = len(draft.findings) < HINTS
+            hint = near_miss(wanted.name, [m.name for m in inside]) if few else ""
             shown = label(wanted.dtype, True)
             draft.find(at, Code.MISSING_PROPERTY, shown, "nothing", hint)
         elif draft.policy.fill_missing:
@@ -217,7 +220,8 @@ def _vector(
     target = SparkMLVector()
     if spark_type(source) == VECTOR:
         null = draft.null_check(path, target, rejects, source)
-        return VectorOf(source.type, source.type, None, null)
+        nan = draft.vector_nan_check(path, label(DataType.double, True))
+        return VectorOf(source.type, source.type, None, null, nan=nan)
     if not is_list(source.type) or kind_of(source.type.value_type) is not Kind.FLOAT64:
         draft.mismatch(path, target, required, source)
         return None

@@ -6,12 +6,13 @@ import decimal
 import json
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from spark_sig.errors import Code, SignatureError, Violation
 from spark_sig.plan import Rung
 from spark_sig.policy import Policy
-from spark_sig.report import FORMAT, NO_ROWS, CheckResult, Report, Rows, Source, policy_fields
+from spark_sig.report import FORMAT, CheckResult, Report, Rows, Source, policy_fields
 from spark_sig.tally import Cell, Example
 
 
@@ -41,6 +42,7 @@ def report_document(report: Report) -> dict[str, Any]:
             "version": source.version,
             "files": source.files,
             "pinned": source.pinned,
+            "uncounted": source.uncounted,
         },
         "rows": {
             "total": report.rows.total,
@@ -136,7 +138,7 @@ def report_from_document(document: Mapping[str, Any]) -> Report:
         )  # fmt: skip
     try:
         source = {key: value for key, value in document["source"].items() if key != "text"}
-        return Report(
+        report = Report(
             document["signature"],
             document["side"],
             Policy(**document["policy"]),
@@ -147,8 +149,10 @@ def report_from_document(document: Mapping[str, Any]) -> Report:
             document["min_rows"],
             document["row_count"],
             tuple(document["row_key"]),
-            tuple(text for text in document["warnings"] if text != NO_ROWS),
+            tuple(document["warnings"]),
         )
+        derived = report.derived_remarks
+        return replace(report, warnings=tuple(w for w in report.warnings if w not in derived))
     except (KeyError, TypeError, ValueError, AttributeError, decimal.InvalidOperation) as error:
         if isinstance(error, SignatureError):
             raise
