@@ -264,8 +264,14 @@ def test_a_text_becomes_the_number_that_it_spells(text: str, target: DataType) -
     # Python would spell out the zeros of 1e999999999.
     assume(len(text.lower().partition("e")[2].lstrip("+-0")) < 4)
     [there] = cast([text], pa.string(), target, "lossless")
+    # Python reads more than our grammar: `.5`, `5.` and `5.e1`.
+    digits_all_round = (
+        text[-1:].isdigit()
+        and text.strip("+-")[:1].isdigit()
+        and text.partition(".")[2][:1].isdigit() is ("." in text)
+    )
     try:
-        spelt = Fraction(text) if text[-1:].isdigit() and text.strip("+-")[:1].isdigit() else None
+        spelt = Fraction(text) if digits_all_round else None
     except ValueError:
         spelt = None
     fits = spelt is not None and holds(TARGETS[target], spelt)

@@ -9,6 +9,7 @@ import math
 import re
 import struct
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
@@ -27,7 +28,7 @@ from spark_sig.engines.catalyst import (
     source_columns,
 )
 from spark_sig.engines.expressions import literal
-from spark_sig.errors import ROW_ERROR
+from spark_sig.errors import ROW_ERROR, Code
 from spark_sig.plan import EnforcementPlan, Rung
 from spark_sig.planner import plan_enforcement
 from spark_sig.policy import Policy
@@ -360,6 +361,51 @@ def test_dates_and_zoneless_times_are_read_as_utc_in_any_session_zone(
         for row in df.selectExpr("t", "d", *compile_expressions(kept).values).collect():
             assert row[2] == row.t
             assert row[3] == (None if row.d is None else dt.datetime(*row.d.timetuple()[:3]))
+
+
+@pytest.mark.parametrize("ansi", ["true", "false"])
+@pytest.mark.parametrize("policy", [Policy(), Policy(datetime="timestamp")])
+def test_a_date_that_a_timestamp_cannot_hold_violates_and_never_raises(
+    spark: SparkSession, policy: Policy, ansi: str
+) -> None:
+    edge = (2**63 - 1) // 86_400_000_000
+    days = [-(2**31), -edge - 1, -edge, 0, edge, edge + 1, 2**31 - 1]
+    batches = [(day,) for day in days] + [(None,)]
+    data = spark.createDataFrame(batches, "n int")
+    # A literal would be folded on the driver; rows of an RDD are not.
+    df = data.selectExpr(
+        "date_from_unix_date(n) AS d", "named_struct('d', date_from_unix_date(n)) AS s"
+    )
+    inside = Object([Property("d", "datetime", False)])
+    specs = [ColSpec("datetime", "d", False), ColSpec(inside, "s")]
+    zone = {"spark.sql.ansi.enabled": ansi, "spark.sql.session.timeZone": "America/New_York"}
+    with confs(spark, zone):
+        plan = planned(df, specs, policy)
+        assert {field.rung for field in plan.fields} == {Rung.CATALYST}
+        e = compile_expressions(plan, columns=source_columns(plan))
+        got = numbered(df, plan).selectExpr(
+            *(f"date_diff(CAST({v} AS DATE), DATE'1970-01-01') IS NULL AS gone{i}"
+              if policy.datetime == "source" else f"unix_micros({v}) AS gone{i}"
+              for i, v in enumerate((e.values[0], e.conforming[0]))),
+            f"{e.values[0]} IS NULL AS v", f"({e.values[1]}).d IS NULL AS s",
+            f"{e.violates} AS bad", f"{e.details} AS details",
+        )  # fmt: skip
+        rows = got.collect()
+        kept = enforce_rows(df, planned(df, specs, replace(policy, on_violation="drop"))).count()
+        with pytest.raises(Exception, match="out-of-range date"):
+            enforce_rows(df, plan).collect()
+    assert kept == 4
+    for day, row in zip([*days, None], rows, strict=True):
+        wrong = day is not None and abs(day) > edge
+        assert row.bad is wrong
+        assert row.v is row.s is (wrong or day is None)
+        seen = [(f.check, f.observed) for f in row.details]
+        casts = [i for i, check in enumerate(plan.checks) if check.code is Code.CAST]
+        assert seen == ([(i, "out-of-range date") for i in casts] if wrong else [])
+        if policy.datetime == "timestamp":
+            assert row.gone0 == row.gone1 == (None if row.v else day * 86_400_000_000)
+        else:
+            assert row.gone0 is row.gone1 is row.v
 
 
 def micros(moment: dt.datetime | None) -> int | None:

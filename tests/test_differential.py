@@ -376,6 +376,11 @@ def test_engines_agree_on_vectors(spark: SparkSession) -> None:
         + [TensorSpec("int64", (-1,), "id")]
     )
     for schema in (columns, tensors):
+        strict = Policy(nan="reject")
+        assert_same_reports(df, collected(df), schema, strict)
+        report = verdict(df, schema, strict, "auto")
+        assert isinstance(report, Report)
+        assert any(v.path == "$.v0[*]" and v.observed == ("NaN",) for v in report.violations)
         assert_same_reports(df, collected(df), schema, Policy())
         report = verdict(df, schema, Policy(), "auto")
         assert isinstance(report, Report)

@@ -21,7 +21,9 @@ from hypothesis import strategies as st
 from spark_sig.engines.frames import GAPS
 from spark_sig.engines.local import enforce
 from spark_sig.errors import Code, SignatureError, ViolationError
+from spark_sig.kernels.batch import run_batch
 from spark_sig.params import ParamSchema, ParamSpec
+from spark_sig.planner import plan_enforcement
 from spark_sig.policy import Policy
 from spark_sig.schema import ColSpec, Schema, TensorSpec
 from spark_sig.signature import ModelSignature
@@ -679,9 +681,78 @@ def test_columns_stack_by_position() -> None:
     frame = pd.DataFrame({"x": [1.0, 2.0], "y": [3, 4]})
     assert enforce(frame, contract).tolist() == [[1.0, 3.0], [2.0, 4.0]]
     assert violations(frame.astype("int64"), contract) == [("$", "type")]
-    assert violations(frame.assign(z=1.0), contract) == [("$", "shape")]
+    assert violations(frame[["x"]].assign(z=1.0)[["x"]], contract) == [("$", "shape")]
     assert violations(frame.assign(y=2**53 + 1), contract) == [("$[1]", "cast")]
     assert enforce(frame[:0], contract).shape == (0, 2)
+
+
+@pytest.mark.parametrize("shape", [(-1, 2), (-1,)])
+def test_columns_beyond_a_tensors_follow_the_policy_as_in_spark(shape: tuple[int, ...]) -> None:
+    contract = signature(TensorSpec("float64", shape))
+    frame = pd.DataFrame({"x": [1.0, 2.0], "y": [3.0, 4.0], "z": ["no", "numbers"]})
+    wanted = frame[["x", "y"]].to_numpy() if len(shape) == 2 else frame["x"].to_numpy()
+    table = pa.Table.from_pandas(frame)
+    for policy in (Policy(), Policy.mlflow()):
+        assert enforce(frame, contract, policy=policy).tolist() == wanted.tolist()
+        assert not plan_enforcement(table.schema, contract.inputs, policy).findings
+    forbid = Policy(extra="forbid")
+    extras = [
+        (f.path, f.code) for f in plan_enforcement(table.schema, contract.inputs, forbid).findings
+    ]
+    assert violations(frame, contract, forbid) == [(path, code.value) for path, code in extras]
+    assert extras
+
+
+@pytest.mark.parametrize(
+    ("rows", "shape", "fits"),
+    [
+        ([[1.0, 2.0], [1.0]], (-1, -1), True),
+        ([[1.0, 2.0], [1.0]], (2, -1), True),
+        ([[1.0, 2.0], []], (-1, -1), True),
+        ([[[1.0], [2.0]], [[3.0]]], (-1, -1, 1), True),
+        ([[[1.0], [2.0, 3.0]], [[3.0]]], (-1, -1, -1), True),
+        ([[[1.0], [2.0, 3.0]], [[3.0]]], (-1, -1, 2), False),
+        ([[1.0, 2.0], [1.0]], (-1, 2), False),
+        ([[1.0, 2.0, 3.0, 4.0]], (-1, -1, -1), False),
+        ([[1.0, None], [1.0]], (-1, -1), False),
+    ],
+)
+def test_lists_for_a_tensor_get_the_verdict_of_arrow(
+    rows: list[Any], shape: tuple[int, ...], fits: bool
+) -> None:
+    contract = signature(TensorSpec("float64", shape, "c"))
+    frame = pd.DataFrame({"c": objects(*rows)})
+    batch = pa.RecordBatch.from_pandas(frame)
+    plan = plan_enforcement(batch.schema, contract.inputs, engine="arrow")
+    assert (not plan.findings and not len(run_batch(plan, batch).violating())) is fits
+    if fits:
+        made = enforce(frame, contract)["c"]
+        assert [row.tolist() if isinstance(row, np.ndarray) else row for row in made] == rows
+    else:
+        assert violations(frame, contract)
+    assert frame["c"].tolist() == rows
+
+
+@pytest.mark.parametrize(
+    ("column", "dtype", "fits"),
+    [
+        (pd.Series([1, 2]), "float64", False),
+        (pd.Series([1, 2]), "int64", True),
+        (pd.Series([1.0], dtype="float32"), "float64", False),
+        (objects([1, 2]), "float64", False),
+        (objects([1, 2]), "int8", True),  # Python's integers have no width
+        (objects([0.5]), "float32", True),
+        (objects(np.array([1.0], "float32")), "float64", False),
+        (objects(np.array([1.0])), "float64", True),
+        (objects("a"), "str", True),
+    ],
+)
+def test_an_exact_tensor_is_never_cast(column: pd.Series[Any], dtype: str, fits: bool) -> None:
+    shape = (-1, -1) if isinstance(column[0], (list, np.ndarray)) else (-1,)
+    contract = signature(TensorSpec(dtype, shape))
+    found = violations(column.to_frame("c"), contract, Policy(casts="exact"))
+    assert found == ([] if fits else [("$", "type")])
+    assert violations(column.to_frame("c"), contract) == []
 
 
 # --- params ---------------------------------------------------------------------------------------

@@ -19,7 +19,16 @@ from spark_sig.planner import plan_enforcement
 from spark_sig.policy import Policy
 from spark_sig.schema import ColSpec, Schema, TensorSpec
 from spark_sig.tally import Tally
-from spark_sig.types import AnyType, Array, ColumnType, DataType, Map, Object, Property
+from spark_sig.types import (
+    AnyType,
+    Array,
+    ColumnType,
+    DataType,
+    Map,
+    Object,
+    Property,
+    SparkMLVector,
+)
 from tests.kernels_oracle import dirty, parts, same
 from tests.test_kernels_casts import agree, plan_for
 
@@ -248,8 +257,8 @@ def test_vectors_are_as_long_as_they_say() -> None:
 @pytest.mark.parametrize(
     ("spec", "expected"),
     [
-        (ColSpec("sparkml_vector", "a"), "double (required)"),
-        (TensorSpec("float64", (-1, 2), "a"), "float64 slice of shape (2,)"),
+        (ColSpec(SparkMLVector(), "a"), "double (required)"),
+        (TensorSpec("float64", (-1, 2), "a"), "float64 tensor of shape (2,)"),
     ],
 )
 def test_a_vector_is_searched_for_nan_where_the_policy_rejects_it(

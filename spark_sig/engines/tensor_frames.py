@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
-from collections.abc import Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -12,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from spark_sig.engines.arrays import exactly, same_dtype, shape_label
+from spark_sig.engines.arrays import check_tensor, exactly, same_dtype, shape_label
 from spark_sig.engines.values import read_values
 from spark_sig.errors import Code, Violation, ViolationError
 from spark_sig.naming import member_path
@@ -58,11 +59,8 @@ def enforce_tensor_frame(
         if array is not None:
             out[name] = array
     if policy.extra == "forbid":
-        found += [
-            Violation(member_path("$", str(label)), Code.EXTRA_COLUMN, "no such column", "a column")
-            for label in data.columns
-            if label not in {spec.name for spec in specs}
-        ]
+        names = {spec.name for spec in specs}
+        found += _extras(label for label in data.columns if label not in names)
     if found:
         raise ViolationError(found)
     return out
@@ -72,15 +70,24 @@ def _unnamed(
     data: pd.DataFrame, spec: TensorSpec, policy: Policy, found: list[Violation]
 ) -> npt.NDArray[Any] | None:
     expected = shape_label(spec.type, spec.shape)
-    width = len(data.columns)
-    if width == 1:
-        return _Column(data.iloc[:, 0], spec, "$", policy, found).array()
-    if len(spec.shape) != 2 or spec.shape[1] not in (-1, width) or not width:
-        observed = f"{width} columns"
-        found.append(Violation("$", Code.SHAPE, expected, observed))
+    columns = [column for _, column in data.items()]
+    if not columns:
+        found.append(Violation("$", Code.SHAPE, expected, "0 columns"))
         return None
+    stacks = len(columns) > 1 and len(spec.shape) == 2 and spec.shape[1] != 0
+    stacks = stacks and not any(map(_nested, columns))
+    # As in planning.tensors.stacked_columns: what does not stack is the first column's alone.
+    width = (spec.shape[1] if spec.shape[1] > 0 else len(columns)) if stacks else 1
+    if policy.extra == "forbid":
+        found += _extras(data.columns[width:])
+    if not stacks:
+        return _Column(columns[0], spec, "$", policy, found).array()
+    if len(columns) < width:
+        found.append(Violation("$", Code.SHAPE, expected, f"{len(columns)} columns"))
+        return None
+    columns = columns[:width]
     # The columns' common dtype has to be the tensor's: nothing else says what was meant.
-    dtypes = [column.dtype for _, column in data.items()]
+    dtypes = [column.dtype for column in columns]
     plain = [d if isinstance(d, np.dtype) else np.dtype(object) for d in dtypes]
     common = np.result_type(*plain)
     if not same_dtype(common, spec.type):
@@ -90,10 +97,23 @@ def _unnamed(
     one = TensorSpec(spec.type, spec.shape[:1])
     arrays = [
         _Column(column, one, f"$[{place}]", policy, found).array()
-        for place, (_, column) in enumerate(data.items())
+        for place, column in enumerate(columns)
     ]
     there = [array for array in arrays if array is not None]
     return np.stack(there, axis=1) if len(there) == width else None
+
+
+def _nested(column: pd.Series[Any]) -> bool:
+    if column.dtype != object:
+        return False
+    return any(isinstance(cell, list) or np.ndim(cell) for cell in column)
+
+
+def _extras(labels: Iterable[Hashable]) -> list[Violation]:
+    return [
+        Violation(member_path("$", str(label)), Code.EXTRA_COLUMN, "no such column", "a column")
+        for label in labels
+    ]
 
 
 @dataclass(slots=True)
@@ -105,6 +125,8 @@ class _Column:
     path: str
     policy: Policy
     found: list[Violation]
+    # Rows differ in shape, and the tensor lets them.
+    uneven: bool = False
 
     def array(self) -> npt.NDArray[Any] | None:
         """Return the tensor; None where violations were found."""
@@ -119,7 +141,7 @@ class _Column:
             return self.series.to_numpy(dtype=object)
         flat, dims = self._flat()
         if flat is None:
-            return None
+            return self._ragged() if self.uneven else None
         fitted = self._dims(dims)
         made = self._exact(flat)
         if made is None or fitted is None or len(self.found) > before:
@@ -142,6 +164,9 @@ class _Column:
         while cells and all(isinstance(c, (list, np.ndarray)) and np.ndim(c) for c in cells):
             shapes = {c.shape if isinstance(c, np.ndarray) else (len(c),) for c in cells}
             if len(shapes) > 1:
+                if -1 in self.spec.shape[1:]:
+                    self.uneven = True
+                    return None, ()
                 lengths = ", ".join(str(s) for s in sorted(shapes)[:3])
                 self._find(Code.SHAPE, f"rows of different shapes: {lengths}")
                 return None, ()
@@ -153,6 +178,22 @@ class _Column:
                 chain.from_iterable(c.ravel() if isinstance(c, np.ndarray) else c for c in cells)
             )
         return self._scalars(cells), tuple(dims) if cells else self._empty()
+
+    def _ragged(self) -> npt.NDArray[Any] | None:
+        """Check rows of different shapes level by level; each becomes an array where it is one."""
+        rows = np.empty(len(self.series), object)
+        for place, cell in enumerate(self.series):
+            rows[place] = cell
+        before = len(self.found)
+        free = TensorSpec(self.spec.type, (-1, *self.spec.shape[1:]))
+        self.found += check_tensor(rows, free, self.path, self.policy)
+        if len(self.found) > before:
+            return None
+        for place, cell in enumerate(rows):
+            # A row that is ragged in itself stays as it is.
+            with contextlib.suppress(ValueError):
+                rows[place] = np.array(cell, self.spec.type)
+        return rows
 
     def _empty(self) -> tuple[int, ...]:
         return tuple(max(dim, 0) for dim in self.spec.shape[1:])
@@ -212,6 +253,9 @@ class _Column:
             return None
         if dtype.kind == "O":
             return flat.astype(object)
+        if self.policy.casts == "exact" and not self._native(flat.dtype):
+            self._find(Code.TYPE, str(flat.dtype), "cast the column first")
+            return None
         made, wrong = exactly(flat, dtype)
         if made is None:
             self._find(Code.TYPE, str(flat.dtype), "cast the column first")
@@ -223,3 +267,12 @@ class _Column:
             self._find(Code.NULL, "NaN")
             return None
         return made if made is not flat else flat.copy()
+
+    def _native(self, given: np.dtype[Any]) -> bool:
+        """Say whether elements need no cast; those that are Python's own have no width."""
+        wanted = self.spec.type
+        if same_dtype(given, wanted):
+            return True
+        if self.series.dtype != object or any(isinstance(c, np.ndarray) for c in self.series):
+            return False
+        return given.kind == wanted.kind or (given.kind in "iu" and wanted.kind in "iu")

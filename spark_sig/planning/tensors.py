@@ -48,7 +48,9 @@ def plan_tensor(draft: Draft, source: pa.Field, spec: TensorSpec, path: str) -> 
     if kind is Kind.TIMESTAMP_NTZ and fits:
         # A dtype fixes the precision: datetime64[us] is the one that has a kind.
         fits = getattr(element.type, "value_type", element.type).unit == "us"
-    if not fits or stored is None or not (depth == len(dims) or (depth == 1 and dims)):
+    # With two free axes or more any length is a product of some, and none says which.
+    shaped = depth == len(dims) or (depth == 1 and len(dims) > 1 and dims.count(-1) < 2)
+    if not fits or stored is None or not shaped:
         draft.find(path, Code.TYPE, expected, type_name(source), "cast the column first")
         return None
     if not dims:
