@@ -165,7 +165,10 @@ class Report:
             schema: the side of the signature that the plan was made for; where it has no optional
                 field at all, NULLs get a remedy that says so.
         """
-        suspect = schema is not None and plan.policy.nulls == "reject" and all_required(schema)
+        # Where NaN violates too, a tally cannot tell which of the two it was.
+        policy = plan.policy
+        rejects = policy.nulls == "reject" and policy.nan == "allow"
+        suspect = schema is not None and rejects and all_required(schema)
         findings = tuple(
             CheckResult(v.path, v.code, v.expected, None, (v.observed,), (), v.remedy)
             for v in plan.findings
@@ -328,7 +331,7 @@ class Report:
 
 
 def _result(check: Check, tally: CheckTally, suspect: bool) -> CheckResult:
-    by_nulls = check.code is Code.NULL and "null" in tally.observed
+    by_nulls = check.code is Code.NULL and tally.count > 0
     return CheckResult(
         check.path,
         check.code,

@@ -15,7 +15,7 @@ from spark_sig.delta.log import (
     read_version,
     spark_errors,
 )
-from spark_sig.delta.storage import is_folder
+from spark_sig.delta.storage import absolute, is_folder
 from spark_sig.errors import SignatureError, SourceError
 from spark_sig.report import Source
 
@@ -144,6 +144,7 @@ def _catalog(
 def _path(
     spark: SparkSession, path: str, name: str, version: int | None, timestamp: str | None
 ) -> Resolved:
+    path = absolute(spark, path)
     try:
         missing = _no_delta(spark, path)
         if not missing:

@@ -121,7 +121,7 @@ _NUMBERS = tuple(
     if name not in ("boolean", "binary", "date", "timestamp", "timestamp_ntz")
 )
 _FUSED = tuple(name for name in _NUMBERS if name != "string")
-_NAMES = ["a.b", "it's", "`q`", 'say "x"', "x y", "select", "Größe", "a\\b", "${c}", "0", "A"]
+_NAMES = ["a.b", "it's", "`q`", 'say "x"', "x y", "select", "Grün", "a\\b", "${c}", "0", "A"]
 
 # What carries the elements of a tensor in Spark.
 CARRIED: dict[str, tuple[pa.DataType, ...]] = {

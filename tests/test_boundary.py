@@ -473,7 +473,7 @@ def test_empty_input(extremes: SparkSession, kind: str) -> None:
     assert list(map(tuple, out.collect())) == rows
     report = validate(frame, widened, policy=Policy(casts="lossless"), engine="arrow")
     assert (report.rows.total, report.conforms) == (len(rows), True)
-    assert bool(report.remarks) is not bool(rows)
+    assert any("there are no rows" in remark for remark in report.remarks) is not bool(rows)
 
 
 def test_vectors_pass_by_identity(spark: SparkSession) -> None:

@@ -692,9 +692,10 @@ def test_columns_beyond_a_tensors_follow_the_policy_as_in_spark(shape: tuple[int
     frame = pd.DataFrame({"x": [1.0, 2.0], "y": [3.0, 4.0], "z": ["no", "numbers"]})
     wanted = frame[["x", "y"]].to_numpy() if len(shape) == 2 else frame["x"].to_numpy()
     table = pa.Table.from_pandas(frame)
-    for policy in (Policy(), Policy.mlflow()):
-        assert enforce(frame, contract, policy=policy).tolist() == wanted.tolist()
-        assert not plan_enforcement(table.schema, contract.inputs, policy).findings
+    assert enforce(frame, contract).tolist() == wanted.tolist()
+    assert not plan_enforcement(table.schema, contract.inputs).findings
+    # MLflow counts them: recorded in cross.62.3
+    assert violations(frame, contract, Policy.mlflow()) == [("$", "shape")]
     forbid = Policy(extra="forbid")
     extras = [
         (f.path, f.code) for f in plan_enforcement(table.schema, contract.inputs, forbid).findings

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -70,6 +71,13 @@ def test_sparks_own_spelling_of_a_path(table: Path) -> None:
     report = validate(f"delta.`{table}`", LONG)
     assert report.source.pinned
     assert report.rows.total == 60
+
+
+def test_a_path_may_be_relative(table: Path) -> None:
+    relative = os.path.relpath(table)
+    report = validate(relative, LONG)
+    assert report.source.kind == "delta"
+    assert report.source.pinned
 
 
 def test_a_time_that_is_yet_to_come_is_no_version(table: Path) -> None:

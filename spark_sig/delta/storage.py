@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -52,6 +53,20 @@ def is_folder(spark: SparkSession, path: str) -> bool:
         return bool(system.exists(target) and system.getFileStatus(target).isDirectory())
     except spark_errors() as error:
         raise _unwritable(path, error) from error
+
+
+def absolute(spark: SparkSession, path: str) -> str:
+    """Return a path as its storage spells it in full; Delta's SQL takes no relative ones.
+
+    On Spark Connect only the paths of this machine are known.
+
+    Raises:
+        SourceError: where the storage cannot be reached.
+    """
+    if not is_classic(spark):
+        return os.path.abspath(path) if os.path.exists(path) else path
+    target, system, _ = _reach(spark, path)
+    return str(system.makeQualified(target).toString())
 
 
 def _reach(spark: SparkSession, path: str) -> tuple[Any, Any, Any]:

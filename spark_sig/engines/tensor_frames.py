@@ -80,6 +80,10 @@ def _unnamed(
     width = (spec.shape[1] if spec.shape[1] > 0 else len(columns)) if stacks else 1
     if policy.extra == "forbid":
         found += _extras(data.columns[width:])
+    elif policy.nulls == "allow" and len(columns) > width:
+        # MLflow's reading: columns count for an unnamed tensor as its second axis.
+        found.append(Violation("$", Code.SHAPE, expected, f"{len(columns)} columns"))
+        return None
     if not stacks:
         return _Column(columns[0], spec, "$", policy, found).array()
     if len(columns) < width:
@@ -106,7 +110,11 @@ def _unnamed(
 def _nested(column: pd.Series[Any]) -> bool:
     if column.dtype != object:
         return False
-    return any(isinstance(cell, list) or np.ndim(cell) for cell in column)
+    return any(map(_is_list, column))
+
+
+def _is_list(cell: object) -> bool:
+    return isinstance(cell, list) or (isinstance(cell, np.ndarray) and cell.ndim > 0)
 
 
 def _extras(labels: Iterable[Hashable]) -> list[Violation]:
@@ -161,7 +169,7 @@ class _Column:
             series = series.astype(object)
         cells: Sequence[Any] = series.tolist()
         dims: list[int] = []
-        while cells and all(isinstance(c, (list, np.ndarray)) and np.ndim(c) for c in cells):
+        while cells and all(map(_is_list, cells)):
             shapes = {c.shape if isinstance(c, np.ndarray) else (len(c),) for c in cells}
             if len(shapes) > 1:
                 if -1 in self.spec.shape[1:]:
