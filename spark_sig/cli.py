@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any
@@ -138,9 +139,21 @@ def run_validate(
 def _progress(console: Console, text: str) -> Progress:
     """Show what is going on and for how long, on a terminal; nothing elsewhere."""
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    if not console.is_terminal:
+        console = _behind_submit() or console
     progress = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
     progress.add_task(escape(text), total=None)
     return progress
+
+
+def _behind_submit() -> Console | None:
+    """Return the terminal that spark-submit runs on: it gives its program pipes instead."""
+    if "PYSPARK_GATEWAY_PORT" not in os.environ:
+        return None
+    try:
+        return Console(file=open("/dev/tty", "w"), highlight=False)
+    except OSError:  # none: a scheduler's run
+        return None
 
 
 def _started(session: Callable[[], SparkSession]) -> SparkSession:
