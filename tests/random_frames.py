@@ -312,7 +312,10 @@ class Draw(random.Random):
         if not self.fused:
             dims = self.choice([(), (2,), (-1,), (2, 3), (-1, 2), (2, -1), (-1, -1), (1, 2, 2)])
         stored = self.choice(CARRIED[dtype])
-        depth = len(dims) if self.chance(0.7) else min(1, len(dims))
+        may_be_flat = dims.count(-1) < 2
+        depth = len(dims)
+        if may_be_flat and self.chance(0.3):
+            depth = min(1, len(dims))
         kind = stored
         for _ in range(depth):
             kind = pa.list_(pa.field("element", kind, self.chance(0.85)))

@@ -346,6 +346,19 @@ def test_the_two_zeros_of_a_row_key_are_one(spark: SparkSession) -> None:
     assert shown == {"[(0.0,), (0.0,)]"}
 
 
+def test_moments_that_python_has_none_for_are_shown_as_numbers(spark: SparkSession) -> None:
+    moments = pa.array([[2**63 - 1], [0], [1, 2], []], pa.list_(pa.timestamp("us")))
+    table = pa.table({"v": moments, "id": pa.array(range(4), pa.int64())})
+    schema = Schema([TensorSpec("datetime64[us]", (-1, 2), "v")])
+    policy = Policy(show_values=True)
+    df = frame(spark, table)
+    assert_same_reports(df, table, schema, policy)
+    report = verdict(df, schema, policy, "auto", ("id",))
+    assert isinstance(report, Report)
+    shown = [e.value for c in report.checks for e in c.examples]
+    assert shown == ["[9223372036854775807]", "[datetime.datetime(1970, 1, 1, 0, 0)]", "[]"]
+
+
 # --- vectors ----------------------------------------------------------------------------------
 
 

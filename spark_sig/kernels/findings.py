@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.types as pat
 
 from spark_sig.kernels.layout import Positions, plain, validity, words
+from spark_sig.naming import is_list
 from spark_sig.tally import date_text, time_text
 
 Texts: TypeAlias = "Sequence[str] | npt.NDArray[np.object_]"
@@ -171,7 +172,25 @@ def _scalars(array: pa.Array) -> list[Any]:
     try:
         return list(array.to_pylist())
     except (ValueError, OverflowError):
-        return [str(value) for value in array]
+        return [_readable(value) for value in array]
+
+
+def _readable(value: pa.Scalar) -> Any:
+    """Return what ``as_py`` does, with the number in place of a moment that Python has none for."""
+    dtype = value.type
+    if not value.is_valid:
+        return None
+    if pat.is_struct(dtype):
+        members = range(dtype.num_fields)
+        return {dtype.field(i).name: _readable(value[i]) for i in members}
+    if pat.is_map(dtype):
+        return [(_readable(pair[0]), _readable(pair[1])) for pair in value.values]
+    if is_list(dtype):
+        return [_readable(item) for item in value.values]
+    try:
+        return value.as_py()
+    except (ValueError, OverflowError):
+        return value.value
 
 
 def _shown(value: Any) -> str:
