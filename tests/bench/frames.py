@@ -10,7 +10,16 @@ import pandas as pd
 ROWS = 1_000_000
 OBJECTS = 100_000
 
-_MIXED = {"long": 5, "double": 5, "integer": 2, "boolean": 1, "string": 3}
+# Every scalar type that a pandas column holds.
+_MIXED = {
+    "long": 3,
+    "double": 4,
+    "integer": 2,
+    "float": 2,
+    "boolean": 1,
+    "datetime": 1,
+    "string": 3,
+}
 _NUMERIC = {"long": 6, "double": 6, "integer": 2, "float": 2}
 
 
@@ -24,6 +33,8 @@ def _column(kind: str, rows: int, rng: np.random.Generator) -> Any:
             return rng.random(rows)
         case "float":
             return rng.random(rows).astype("float32")
+        case "datetime":
+            return pd.to_datetime(rng.integers(0, 2**60, rows))
         case "boolean":
             return rng.random(rows) < 0.5
         case _:
