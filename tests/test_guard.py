@@ -13,7 +13,9 @@ from spark_sig.engines.catalyst import compile_expressions, enforce_rows, number
 from spark_sig.errors import ROW_ERROR
 from spark_sig.planner import plan_enforcement
 from spark_sig.policy import Policy
+from spark_sig.rows import enforce_signature
 from spark_sig.schema import ColSpec, Schema
+from spark_sig.signature import ModelSignature
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -83,6 +85,12 @@ def guarded(df: DataFrame) -> DataFrame:
     return enforce_rows(df, plan_for(df))
 
 
+def staged(df: DataFrame) -> DataFrame:
+    """Enforce by the arrow engine, as a user does."""
+    signature = ModelSignature(inputs=SCHEMA)
+    return df.transform(enforce_signature(signature, engine="arrow"))
+
+
 def by_filter(df: DataFrame) -> DataFrame:
     """Guard by a filter alone: what one would write first, and what does not hold."""
     plan = plan_for(df)
@@ -91,11 +99,12 @@ def by_filter(df: DataFrame) -> DataFrame:
     return numbered(df, plan).where(check).toDF(*plan.output.names)
 
 
+@pytest.mark.parametrize("engine", [guarded, staged])
 @pytest.mark.parametrize("case", CASES)
 def test_a_later_step_cannot_drop_the_violating_row_unseen(
-    spark: SparkSession, table: Path, case: str
+    spark: SparkSession, table: Path, case: str, engine: Callable[[DataFrame], DataFrame]
 ) -> None:
-    found_beneath(CASES[case](guarded(spark.read.format("delta").load(str(table)))))
+    found_beneath(CASES[case](engine(spark.read.format("delta").load(str(table)))))
 
 
 @pytest.mark.parametrize("case", [name for name in CASES if "join" in name or "group" in name])
@@ -123,11 +132,16 @@ def test_the_cases_are_such_that_a_weaker_guard_fails(spark: SparkSession, table
     assert df.where("x > 5").count() == 3
 
 
+@pytest.mark.parametrize("engine", [guarded, staged])
 @pytest.mark.parametrize("case", sorted(set(CASES) - BATCH_ONLY))
 def test_a_later_step_of_a_stream_cannot_drop_the_violating_row_unseen(
-    spark: SparkSession, table: Path, case: str, tmp_path: Path
+    spark: SparkSession,
+    table: Path,
+    case: str,
+    tmp_path: Path,
+    engine: Callable[[DataFrame], DataFrame],
 ) -> None:
-    later = CASES[case](guarded(spark.readStream.format("delta").load(str(table))))
+    later = CASES[case](engine(spark.readStream.format("delta").load(str(table))))
     query = (
         later.writeStream.format("noop")
         .option("checkpointLocation", str(tmp_path / "checkpoint"))
