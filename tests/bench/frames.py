@@ -38,8 +38,8 @@ def _column(kind: str, rows: int, rng: np.random.Generator) -> Any:
         case "boolean":
             return rng.random(rows) < 0.5
         case _:
-            names = np.array([f"name-{i}" for i in range(1000)], dtype=object)
-            return names[rng.integers(0, 1000, rows)]
+            # an object for each value, as a file that is read gives them
+            return np.array([f"name-{i}" for i in rng.integers(0, 1000, rows)], dtype=object)
 
 
 def _frame(kinds: dict[str, int], rows: int) -> tuple[pd.DataFrame, list[dict[str, Any]]]:
