@@ -21,7 +21,7 @@ from spark_sig.planning.matching import (
     refuse_duplicates,
     refuse_reserved,
 )
-from spark_sig.planning.rungs import catalyst_decides, node_checks
+from spark_sig.planning.rungs import node_checks
 from spark_sig.planning.tensors import fixed_rows, plan_tensor, stacked_columns
 from spark_sig.planning.values import plan_value
 from spark_sig.policy import Policy, policy_of
@@ -31,7 +31,6 @@ __all__ = [
     "ORIGINAL",
     "VIOLATIONS",
     "Engine",
-    "catalyst_decides",
     "node_checks",
     "plan_enforcement",
 ]

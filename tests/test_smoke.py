@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parents[1]
-SPARK35 = ROOT / ".venv-spark35" / "bin" / "python"
 
 
 def smoke(python: Path | str, kind: str) -> dict[str, Any]:
@@ -67,8 +66,7 @@ def test_spark_connect() -> None:
 
 
 @pytest.mark.matrix
-@pytest.mark.skipif(not SPARK35.exists(), reason="make env-spark35 makes its environment")
-def test_spark_35() -> None:
-    seen = smoke(SPARK35, "classic")
+def test_spark_35(spark35_python: Path) -> None:
+    seen = smoke(spark35_python, "classic")
     assert seen["spark"].startswith("3.5.")
     check(seen)

@@ -33,6 +33,19 @@ def as_declared(array: pa.Array, dtype: pa.DataType) -> pa.Array:
     return array if array.type.equals(dtype) else array.cast(dtype)
 
 
+def _as_source(batch: pa.RecordBatch, inputs: tuple[tuple[str, str], ...]) -> pa.RecordBatch:
+    """Return the columns of a batch that ``inputs`` lists, under the names of the source."""
+    columns = [batch.column(alias) for alias, _ in inputs]
+    return pa.RecordBatch.from_arrays(columns, [name for _, name in inputs])
+
+
+def _conforming(outcome: Outcome, rows: int) -> pa.Array:
+    """Return for each row whether nothing in it violates."""
+    keep = np.ones(rows, dtype=bool)
+    keep[outcome.violating()] = False
+    return pa.array(keep)
+
+
 def _tally_batch(tally: Tally) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays([pa.array([tally.dumps()], pa.string())], schema=TALLY)
 
@@ -61,9 +74,7 @@ class Summarise:
         for batch in batches:
             if not batch.num_rows:
                 continue
-            columns = [batch.column(alias) for alias, _ in self.inputs]
-            names = [name for _, name in self.inputs]
-            checked = pa.RecordBatch.from_arrays(columns, names)
+            checked = _as_source(batch, self.inputs)
             outcome = run_batch(
                 self.plan, checked, columns=False, fields=self.fields, rows=batch.num_rows
             )
@@ -118,9 +129,7 @@ class Enforce:
 
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
-            columns = [batch.column(alias) for alias, _ in self.inputs]
-            names = [name for _, name in self.inputs]
-            source = pa.RecordBatch.from_arrays(columns, names)
+            source = _as_source(batch, self.inputs)
             outcome = run_batch(self.plan, source, rows=batch.num_rows)
             yield self._finish(source, outcome, batch.num_rows)
 
@@ -135,9 +144,7 @@ class Enforce:
             batch = self._batch(outcome.columns, rows)
             if not outcome.found:
                 return batch
-            keep = np.ones(rows, dtype=bool)
-            keep[outcome.violating()] = False
-            return batch.filter(pa.array(keep))
+            return batch.filter(_conforming(outcome, rows))
         return self._batch((*outcome.columns, *self._tags(source, outcome, rows)), rows)
 
     def _tags(
@@ -163,15 +170,13 @@ class Enforce:
             members, fields=[struct.field(i) for i in range(struct.num_fields)]
         )
         lists = pa.ListArray.from_arrays(pa.array(offsets), inside)
-        keep = np.ones(rows, dtype=bool)
-        keep[outcome.violating()] = False
         whole = pa.StructArray.from_arrays(
             [
                 as_declared(self._planned(column, i), original.field(i).type)
                 for i, column in enumerate(source.columns)
             ],
             fields=[original.field(i) for i in range(original.num_fields)],
-            mask=pa.array(keep),
+            mask=_conforming(outcome, rows),
         )
         return lists, whole
 

@@ -117,8 +117,9 @@ class Draft:
 
         The arrow rung makes all of a field's checks on rows once it makes one.
         """
-        if self.engine != "arrow" and node_rung(node, self.checks) is not Rung.ARROW:
-            return node_rung(node, self.checks)
+        rung = Rung.ARROW if self.engine == "arrow" else node_rung(node, self.checks)
+        if rung is not Rung.ARROW:
+            return rung
         for index in node_checks(node):
             if self.checks[index].rung is Rung.CATALYST:
                 self.checks[index] = replace(self.checks[index], rung=Rung.ARROW)
