@@ -102,7 +102,7 @@ def validate_source(
         spark=True,
         enforced=source.enforced,
     )
-    plan = replace(plan, findings=(*findings, *plan.findings))
+    plan = plan._replace(findings=(*findings, *plan.findings))
     _check_key(plan, row_key)
     tally = Tally.empty(policy.examples)
     if not plan.findings:

@@ -2,13 +2,15 @@
 
 A plan is made once, on the driver (:mod:`spark_sig.planner`), and carried out many times, by
 engines that share no other state.  It is small, frozen and picklable.
+
+Its parts are named tuples, as are the kernels' own: every executor imports them, and a dataclass
+takes five times as long to make.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import pyarrow as pa
 
@@ -30,8 +32,7 @@ class Rung(str, Enum):
         return self.value
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
+class Check(NamedTuple):
     """One way in which rows can violate a plan; its place in ``EnforcementPlan.checks`` is its id.
 
     Args:
@@ -57,8 +58,7 @@ class Check:
 # ``null`` is set, NULL violates it.
 
 
-@dataclass(frozen=True, slots=True)
-class Leaf:
+class Leaf(NamedTuple):
     """A scalar.
 
     Args:
@@ -85,8 +85,7 @@ class Leaf:
     carried: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Anything:
+class Anything(NamedTuple):
     """A value that passes as it is."""
 
     source: pa.DataType
@@ -94,8 +93,7 @@ class Anything:
     null: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Nulls:
+class Nulls(NamedTuple):
     """A source of type null: every value is NULL, and comes out as a NULL of another type."""
 
     source: pa.DataType
@@ -103,8 +101,7 @@ class Nulls:
     null: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ListOf:
+class ListOf(NamedTuple):
     """A list (any Arrow list layout), element by element."""
 
     source: pa.DataType
@@ -113,8 +110,7 @@ class ListOf:
     null: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
+class Member(NamedTuple):
     """A member of a struct that comes out.
 
     Args:
@@ -128,8 +124,7 @@ class Member:
     node: Node
 
 
-@dataclass(frozen=True, slots=True)
-class StructOf:
+class StructOf(NamedTuple):
     """A struct; members come out in the order of ``members``."""
 
     source: pa.DataType
@@ -138,8 +133,7 @@ class StructOf:
     null: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class MapOf:
+class MapOf(NamedTuple):
     """A map with string keys, value by value."""
 
     source: pa.DataType
@@ -148,8 +142,7 @@ class MapOf:
     null: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class VectorOf:
+class VectorOf(NamedTuple):
     """A Spark ML vector (the struct that VectorUDT stores), passed on as it is.
 
     Args:
@@ -167,8 +160,7 @@ class VectorOf:
     nan: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class TensorOf:
+class TensorOf(NamedTuple):
     """One slice of a tensor along its first axis, in lists, passed on once checked.
 
     Args:
@@ -221,8 +213,7 @@ def is_identity(node: Node) -> bool:
             assert_never(node)
 
 
-@dataclass(frozen=True, slots=True)
-class FieldPlan:
+class FieldPlan(NamedTuple):
     """One column that comes out.
 
     Args:
@@ -242,8 +233,7 @@ class FieldPlan:
     rung: Rung
 
 
-@dataclass(frozen=True, slots=True)
-class EnforcementPlan:
+class EnforcementPlan(NamedTuple):
     """All that has to be done, for all fields.
 
     Args:

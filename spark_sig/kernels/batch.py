@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -34,8 +34,7 @@ __all__ = ["Found", "Outcome", "merge_found", "row_violations", "run_batch"]
 _ROWS = Scope()
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Outcome:
+class Outcome(NamedTuple):
     """What became of one batch.
 
     Args:
@@ -186,7 +185,7 @@ def merge_found(outcome: Outcome, details: pa.Array) -> Outcome:
     for found in listed_found(details):
         parts.setdefault(found.check, []).append(found)
     merged = tuple(merge(found) for _, found in sorted(parts.items()))
-    return replace(outcome, found=merged)
+    return outcome._replace(found=merged)
 
 
 def listed_found(details: pa.Array) -> tuple[Found, ...]:

@@ -7,7 +7,7 @@ worker imports.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -50,8 +50,7 @@ def _tally_batch(tally: Tally) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays([pa.array([tally.dumps()], pa.string())], schema=TALLY)
 
 
-@dataclass(frozen=True, slots=True)
-class Summarise:
+class Summarise(NamedTuple):
     """Tally the rows of a partition.
 
     Args:
@@ -85,8 +84,7 @@ class Summarise:
             yield _tally_batch(total)
 
 
-@dataclass(frozen=True, slots=True)
-class SummariseDetails:
+class SummariseDetails(NamedTuple):
     """Tally groups of rows that Catalyst found alike: columns ``detail`` and ``count``."""
 
     limit: int
@@ -102,8 +100,7 @@ class SummariseDetails:
             yield _tally_batch(total)
 
 
-@dataclass(frozen=True, slots=True)
-class Merge:
+class Merge(NamedTuple):
     """Add up tallies."""
 
     limit: int
@@ -113,8 +110,7 @@ class Merge:
         yield _tally_batch(Tally.total(map(Tally.loads, texts), self.limit))
 
 
-@dataclass(frozen=True, slots=True)
-class Enforce:
+class Enforce(NamedTuple):
     """Give back the rows of a partition as the plan wants them.
 
     Args:

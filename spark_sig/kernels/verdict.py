@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -20,8 +19,7 @@ CODE: dict[Failure, int] = {failure: place for place, failure in enumerate(Failu
 BLOCK = 1 << 15
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Verdicts:
+class Verdicts(NamedTuple):
     """The outcome of a checked cast.
 
     Args:
@@ -34,8 +32,7 @@ class Verdicts:
     convert: Callable[[], npt.NDArray[Any]]
 
 
-@dataclass(frozen=True, slots=True)
-class Float:
+class Float(NamedTuple):
     """A binary floating-point format (IEEE 754).
 
     Args:

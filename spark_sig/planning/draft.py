@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Literal
 
 import pyarrow as pa
@@ -122,5 +122,5 @@ class Draft:
             return rung
         for index in node_checks(node):
             if self.checks[index].rung is Rung.CATALYST:
-                self.checks[index] = replace(self.checks[index], rung=Rung.ARROW)
+                self.checks[index] = self.checks[index]._replace(rung=Rung.ARROW)
         return Rung.ARROW

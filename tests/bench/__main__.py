@@ -19,7 +19,7 @@ MLFLOW = ROOT / ".venv-mlflow" / "bin" / "python"
 def _driver() -> Iterator[Ratio]:
     from tests.bench.driver_cases import against_mlflow, arrays, imports
 
-    yield from imports()
+    yield from imports(FOLDER / "bytecode")
     yield from arrays()
     if MLFLOW.exists():
         yield from against_mlflow(MLFLOW)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -13,6 +14,8 @@ from spark_sig import ModelSignature, enforce
 from tests.bench.frames import case
 from tests.bench.measure import Ratio, Run, interleaved, repeated
 
+# A setting of Python under which packages compiled at their installation have an advantage.
+NO_BYTECODE = "PYTHONDONTWRITEBYTECODE"
 WORKER = Path(__file__).with_name("mlflow_worker.py")
 
 # Case, calls in one run, MLflow's calls in one run, times faster that it should be, and rounds.
@@ -65,19 +68,24 @@ def arrays() -> Iterator[Ratio]:
         yield Ratio(f"enforce on the driver, ndarray {rows:,} x 64 / 10 us", seconds, ARRAY, 1.0)
 
 
-def imports() -> Iterator[Ratio]:
-    """Compare what an executor imports with NumPy and pyarrow alone, cold processes in turn."""
+def imports(cache: Path) -> Iterator[Ratio]:
+    """Compare what an executor imports with NumPy and pyarrow alone, cold processes in turn.
+
+    Args:
+        cache: where both keep the bytecode of what they import, as an installed package has it.
+    """
+    environment = {name: value for name, value in os.environ.items() if name != NO_BYTECODE}
+    environment["PYTHONPYCACHEPREFIX"] = str(cache)
 
     def importing(code: str) -> Run:
         def run() -> float:
             start = time.perf_counter()
-            subprocess.run([sys.executable, "-c", code], check=True)
+            subprocess.run([sys.executable, "-c", code], check=True, env=environment)
             return time.perf_counter() - start
 
         return run
 
     base_code = "import numpy, pyarrow, pyarrow.compute"
-    seconds, base = interleaved(
-        [importing("import spark_sig.kernels.tasks"), importing(base_code)], 11
-    )
+    runs = [importing("import spark_sig.kernels.tasks"), importing(base_code)]
+    seconds, base = interleaved(runs, 21)
     yield Ratio("importing what an executor needs / NumPy and pyarrow", seconds, base, 1.2)
