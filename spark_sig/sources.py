@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from spark_sig.delta.log import (
+    Snapshot,
     first_line,
     is_classic,
     quoted,
@@ -33,13 +34,19 @@ class Resolved:
         frame: its rows.
         info: what reports say of it.
         expected_rows: rows that its files promise, those that say; None where nothing does.
-        enforced: whether it is a table that enforces its NOT NULL flags.
+        snapshot: the version of a Delta table that it is, which enforces its NOT NULL flags; None
+            where it is none.
     """
 
     frame: DataFrame
     info: Source
     expected_rows: int | None = None
-    enforced: bool = False
+    snapshot: Snapshot | None = None
+
+    @property
+    def enforced(self) -> bool:
+        """Whether its NOT NULL flags are enforced."""
+        return self.snapshot is not None
 
 
 def resolve(
@@ -93,12 +100,17 @@ def refuse_values(data: object) -> None:
     Raises:
         SignatureError: where it is none; values on the driver have a door of their own.
     """
-    if not (hasattr(data, "sparkSession") and hasattr(data, "mapInArrow")):
+    if not is_spark(data):
         raise SignatureError(
             "only a Spark DataFrame, a path or a table's name can be checked here",
             observed=type(data).__name__,
             remedy="check values on the driver with spark_sig.enforce",
         )
+
+
+def is_spark(data: object) -> bool:
+    """Say whether something is a Spark DataFrame, classic or Connect."""
+    return hasattr(data, "sparkSession") and hasattr(data, "mapInArrow")
 
 
 def active_session() -> SparkSession:
@@ -160,7 +172,7 @@ def _path(
             )
             frame = read_version(spark, snapshot)
             frame.schema  # noqa: B018  # a version that cannot be read fails here, not later
-            return Resolved(frame, info, snapshot.rows, enforced=True)
+            return Resolved(frame, info, snapshot.rows, snapshot)
     except spark_errors() as error:
         raise SourceError(f"the table {name} cannot be read: {first_line(error)}") from error
     try:

@@ -134,7 +134,7 @@ def _from_log(spark: SparkSession, path: str, version: int | None) -> Snapshot:
                     f"the table {path} has no version {version}; the newest is "
                     f"{int(snapshot.version())}"
                 )
-            snapshot = _snapshot_at(pair._1(), version)
+            snapshot = snapshot_at(pair._1(), version)
         files = DataFrame(snapshot.allFiles().toDF(), spark)
         records = F.get_json_object("stats", "$.numRecords").cast("long")
         deleted = F.coalesce(F.col("deletionVector.cardinality"), F.lit(0))
@@ -152,7 +152,7 @@ def _from_log(spark: SparkSession, path: str, version: int | None) -> Snapshot:
     return Snapshot(path, table_id, found, int(row[0]), int(row[2]), int(row[0]) - int(row[1]))
 
 
-def _snapshot_at(log: Any, version: int) -> Any:
+def snapshot_at(log: Any, version: int) -> Any:
     """Call ``DeltaLog.getSnapshotAt``, whose number of defaulted arguments differs by release."""
     from py4j.protocol import Py4JError
 

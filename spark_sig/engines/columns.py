@@ -48,13 +48,17 @@ def prepare(
     policy = policy if policy.on_violation == "raise" else replace(policy, on_violation="raise")
     plan = plan_enforcement(source, schema, policy, engine="arrow")
     work = tuple(place for place, f in enumerate(plan.fields) if _has_work(f, nullable))
-    changes = any(not is_identity(plan.fields[place].node) for place in work)
-    return Prepared(plan, work, changes)
+    return Prepared(plan, work, any(_changes(plan.fields[place]) for place in work))
+
+
+def _changes(field: FieldPlan) -> bool:
+    """Say whether a field's values are others than those that came in, if any did."""
+    return field.source is None or not is_identity(field.node)
 
 
 def _has_work(field: FieldPlan, nullable: Sequence[bool] | None) -> bool:
     """Say whether a field's values have to be looked at, or change."""
-    if field.source is None or not is_identity(field.node):
+    if field.source is None or _changes(field):
         return True
     node = field.node
     known = nullable is not None and not nullable[field.source]
@@ -97,7 +101,7 @@ def carry_out(
             changed = {
                 place: array
                 for place, array in zip(prepared.work, outcome.columns, strict=True)
-                if not is_identity(plan.fields[place].node)
+                if _changes(plan.fields[place])
             }
     if plan.row_count is not None and rows != plan.row_count:
         found.append(row_count_violation(plan.row_count, rows))

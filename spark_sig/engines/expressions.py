@@ -157,7 +157,8 @@ def literal(text: str) -> str:
     return f"'{text}'"
 
 
-def _member(parent: str, name: str) -> str:
+def member_sql(parent: str, name: str) -> str:
+    """Write a member of a struct."""
     # Spark can be told to read a backquoted name as a regular expression, but never a literal.
     quoted = literal(name)
     return f"{parent}[{quoted}]" if quoted.startswith("'") else f"{parent}.{identifier(name)}"
@@ -256,7 +257,7 @@ def _tests(
                 yield _Test(node.null, ((missing, "null"),), missing)
             for member in node.members:
                 if member.source is not None:
-                    inside = _member(x, node.source.field(member.source).name)
+                    inside = member_sql(x, node.source.field(member.source).name)
                     yield from _tests(member.node, inside, checks, x)
         case Anything() | Nulls() | ListOf() | MapOf() | VectorOf() | TensorOf():
             # Elements: what is left to Catalyst here are checks that Spark folds away.
@@ -379,7 +380,7 @@ def _value(node: Node, x: str, checks: Sequence[Check] | None) -> str:
                 for inside in [
                     "NULL"
                     if member.source is None
-                    else _member(x, node.source.field(member.source).name)
+                    else member_sql(x, node.source.field(member.source).name)
                 ]
             )
             return f"CASE WHEN {x} IS NOT NULL THEN named_struct({members}) END"

@@ -10,21 +10,25 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+from pandas.api.types import is_list_like
 
-from spark_sig.engines.arrays import check_tensor, is_sparse, shape_label
-from spark_sig.engines.frames import enforce_frame
+from spark_sig.engines.arrays import check_tensor, is_sparse, masked_array, shape_label
+from spark_sig.engines.frames import column_names, enforce_frame
+from spark_sig.engines.scalars import escape
 from spark_sig.engines.tables import enforce_array, enforce_table
 from spark_sig.engines.tensor_frames import enforce_tensor_frame
 from spark_sig.errors import Code, Violation, ViolationError
 from spark_sig.naming import member_path
 from spark_sig.params import enforce_params
+from spark_sig.planning.matching import match_names, near_miss
 from spark_sig.policy import Policy, policy_of
 from spark_sig.schema import Schema, TensorSpec
 from spark_sig.signature import ModelSignature, SignatureSource
-from spark_sig.types import Array, DataType, Map, Object
+from spark_sig.types import AnyType, Array, DataType, Map, Object
 
 _ARROW = (pa.Table, pa.RecordBatch, pa.Array, pa.ChunkedArray)
-_MOMENTS = (dt.datetime, dt.date)
+# Scalars that are none to NumPy.
+_SCALARS = (dt.datetime, dt.date, bytearray, type(pd.NA))
 
 
 def enforce(
@@ -129,7 +133,8 @@ def _arrow(data: Any, schema: Schema, policy: Policy) -> Any:
 def _frame(data: Any, schema: Schema) -> pd.DataFrame:
     """Lay out values as a frame, as MLflow does, but let nothing change its type on the way."""
     expected = "columns"
-    if np.isscalar(data) or isinstance(data, _MOMENTS):
+    _refuse_masked(data)
+    if np.isscalar(data) or isinstance(data, _SCALARS):
         return pd.DataFrame({0: _objects([data])}, dtype=object)
     if isinstance(data, np.ndarray):
         if data.ndim == 0:
@@ -141,12 +146,24 @@ def _frame(data: Any, schema: Schema) -> pd.DataFrame:
         if isinstance(data, dict):
             return _dict_frame(data, schema)
         if isinstance(data, list):
-            return _list_frame(data)
+            return _list_frame(data, schema)
     except (ValueError, TypeError):
         # pandas' own words may quote values.
         observed = f"{_class(data)} whose values do not make rows"
         raise _refuse(expected, observed, "give lists of one length, or single values") from None
     raise _refuse(expected, _class(data), "give a frame, a dict, a list or a scalar")
+
+
+def _refuse_masked(data: Any) -> None:
+    """Refuse masks: pandas would make NaN of what they hide, and floats of the integers beside."""
+    given = data.items() if isinstance(data, dict) else [(None, data)]
+    found = [
+        masked_array("$" if name is None else member_path("$", escape(str(name))), "columns")
+        for name, value in given
+        if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value)
+    ]
+    if found:
+        raise ViolationError(found)
 
 
 def _objects(values: list[Any]) -> np.ndarray[Any, Any]:
@@ -156,21 +173,24 @@ def _objects(values: list[Any]) -> np.ndarray[Any, Any]:
     return made
 
 
-def _list_frame(data: list[Any]) -> pd.DataFrame:
+def _list_frame(data: list[Any], schema: Schema) -> pd.DataFrame:
     """Read a list of dicts or of lists as rows, and any other as one column."""
-    if data and all(isinstance(row, dict) for row in data):
+    only = None if schema.has_names or len(schema) > 1 else schema.inputs[0].type
+    if isinstance(only, (Array, Object, Map, AnyType)) or not data:
+        return pd.DataFrame({0: _objects(data)}, dtype=object)
+    if all(isinstance(row, dict) for row in data):
         names = dict.fromkeys(chain.from_iterable(data))
         # As pandas does, NaN stands for what a row lacks.
         columns = {n: _objects([row.get(n, np.nan) for row in data]) for n in names}
         return pd.DataFrame(columns, dtype=object)
-    if data and all(isinstance(row, (list, tuple)) for row in data):
+    if all(isinstance(row, (list, tuple)) for row in data):
         width = max(map(len, data))
         rows = [[*row, *[None] * (width - len(row))] for row in data]
         stacked = {i: _objects([row[i] for row in rows]) for i in range(width)}
         return pd.DataFrame(stacked, dtype=object)
     if any(isinstance(row, (dict, list, tuple)) for row in data):
         raise ValueError("rows of different kinds")
-    return pd.DataFrame({0: _objects(data)} if data else None, dtype=object)
+    return pd.DataFrame({0: _objects(data)}, dtype=object)
 
 
 def _dict_frame(data: dict[Any, Any], schema: Schema) -> pd.DataFrame:
@@ -182,12 +202,13 @@ def _dict_frame(data: dict[Any, Any], schema: Schema) -> pd.DataFrame:
         if spec is not None and isinstance(spec.type, DataType)
     }
     values = list(data.values())
-    if nested or all(_is_cell(v, texts=name not in scalars) for name, v in data.items()):
-        cells = [v.item() if isinstance(v, np.ndarray) and not v.ndim else v for v in values]
-        made = {name: _objects([cell]) for name, cell in zip(data, cells, strict=True)}
-        return pd.DataFrame(made, dtype=object) if made else pd.DataFrame([{}])
+    if nested or all(_is_cell(v, alone=name not in scalars) for name, v in data.items()):
+        return _one_row(data)
     lengths = {len(v) for v in values if isinstance(v, (list, tuple, np.ndarray, pd.Series))}
-    if len(lengths) > 1 or (0 in lengths and any(map(np.isscalar, values))):
+    uneven = len(lengths) > 1 or (0 in lengths and any(map(np.isscalar, values)))
+    if uneven or (lengths and any(isinstance(value, dict) for value in values)):
+        if any(isinstance(spec.type, AnyType) for spec in schema):
+            return _one_row(data)
         # pandas would fill up the shorter ones, or lose the single values.
         raise ValueError("lists of different lengths")
     columns = {}
@@ -199,15 +220,28 @@ def _dict_frame(data: dict[Any, Any], schema: Schema) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-def _is_cell(value: Any, *, texts: bool) -> bool:
-    """Say whether a value is that of one row; a list of texts may be."""
-    return (
-        np.isscalar(value)
-        or value is None
-        or isinstance(value, _MOMENTS)
-        or (texts and isinstance(value, list) and all(isinstance(item, str) for item in value))
-        or (isinstance(value, np.ndarray) and value.ndim == 0)
-    )
+def _one_row(data: dict[Any, Any]) -> pd.DataFrame:
+    plain = {
+        n: v.item() if isinstance(v, np.ndarray) and not v.ndim else v for n, v in data.items()
+    }
+    made = {name: _objects([cell]) for name, cell in plain.items()}
+    return pd.DataFrame(made, dtype=object) if made else pd.DataFrame([{}])
+
+
+def _is_cell(value: Any, *, alone: bool) -> bool:
+    """Say whether a value is that of one row.
+
+    Args:
+        value: what a dict holds.
+        alone: whether a list of texts may be, a dict, and whatever has no order or is empty.
+    """
+    if isinstance(value, bytearray) or not is_list_like(value):
+        return True
+    if isinstance(value, np.ndarray):
+        return alone and not len(value)
+    if isinstance(value, list):
+        return alone and all(isinstance(item, str) for item in value)
+    return alone and isinstance(value, (dict, set, frozenset, tuple, range))
 
 
 # --- tensors --------------------------------------------------------------------------------------
@@ -220,7 +254,10 @@ def _tensors(data: Any, schema: Schema, policy: Policy) -> Any:
     if specs[0].name is None:
         if not (isinstance(data, np.ndarray) or is_sparse(data)):
             expected = shape_label(specs[0].type, specs[0].shape)
-            raise _refuse(expected, _class(data), "give a NumPy array, a CSR or CSC matrix")
+            remedy = "give a NumPy array, a CSR or CSC matrix"
+            if type(data).__module__.startswith("scipy.sparse"):
+                remedy = "csr_matrix and csc_matrix are taken: scipy.sparse.csr_matrix(x)"
+            raise _refuse(expected, _class(data), remedy)
         if found := check_tensor(data, specs[0], "$", policy):
             raise ViolationError(found)
         return data
@@ -228,29 +265,36 @@ def _tensors(data: Any, schema: Schema, policy: Policy) -> Any:
         data = {specs[0].name: data}
     if not isinstance(data, dict):
         raise _refuse("a dict of NumPy arrays by name", _class(data))
-    return _named_tensors(data, specs, policy)
+    return _named_tensors(data, schema, policy)
 
 
-def _named_tensors(
-    data: dict[Any, Any], specs: list[TensorSpec], policy: Policy
-) -> dict[str, np.ndarray[Any, Any]]:
+def _named_tensors(data: dict[Any, Any], schema: Schema, policy: Policy) -> dict[str, Any]:
     found: list[Violation] = []
-    for spec in specs:
-        path, expected = member_path("$", spec.name or ""), shape_label(spec.type, spec.shape)
-        if spec.name not in data:
-            found.append(Violation(path, Code.MISSING_COLUMN, expected, "nothing"))
-        elif not isinstance(data[spec.name], np.ndarray):
-            observed = _class(data[spec.name])
-            found.append(Violation(path, Code.TYPE, expected, observed, "give a NumPy array"))
+    made: dict[str, Any] = {}
+    keys = list(data)
+    names = column_names(keys, schema)
+    wanted = [spec for spec in schema if isinstance(spec, TensorSpec)]
+    places = match_names(policy, [spec.name or "" for spec in wanted], names)
+    for spec, place in zip(wanted, places, strict=True):
+        name, expected = spec.name or "", shape_label(spec.type, spec.shape)
+        path = member_path("$", name)
+        if place is None:
+            hint = near_miss(name, names)
+            found.append(Violation(path, Code.MISSING_COLUMN, expected, "nothing", hint))
+            continue
+        array = made[name] = data[keys[place]]
+        if isinstance(array, np.ndarray):
+            found += check_tensor(array, spec, path, policy)
         else:
-            found += check_tensor(data[spec.name], spec, path, policy)
-    names = {spec.name for spec in specs}
+            remedy = "give a NumPy array"
+            found.append(Violation(path, Code.TYPE, expected, _class(array), remedy))
+    extras = [place for place in range(len(keys)) if place not in places]
     if policy.extra == "forbid":
-        found += [
-            Violation(member_path("$", str(name)), Code.EXTRA_COLUMN, "no such tensor", _class(v))
-            for name, v in data.items()
-            if name not in names
-        ]
+        for place in extras:
+            path, observed = member_path("$", names[place]), _class(data[keys[place]])
+            found.append(Violation(path, Code.EXTRA_COLUMN, "no such tensor", observed))
     if found:
         raise ViolationError(found)
-    return {str(spec.name): data[spec.name] for spec in specs}
+    if policy.extra == "keep":
+        made |= {keys[place]: data[keys[place]] for place in extras}
+    return made

@@ -138,7 +138,7 @@ def visit_vector(
     held = both(valid, live)
     wrong: list[Positions] = []
     if node.shape is not None:
-        lengths = _vector_lengths(array)
+        lengths = vector_lengths(array)
         off: Mask = lengths != node.length
         places = np.flatnonzero(off if held is None else off & held)
         sink.add(node.shape, scope, places, named_lengths(lengths, " at axis 1"), array)
@@ -165,7 +165,8 @@ def _vector_nans(
     return inside.owners(places)
 
 
-def _vector_lengths(array: pa.Array) -> npt.NDArray[np.int64]:
+def vector_lengths(array: pa.Array) -> npt.NDArray[np.int64]:
+    """Return how long Spark ML vectors are; anything where they are NULL."""
     sparse = numbers(_part(array, "type"), Kind.INT8) == SPARSE
     sizes = numbers(_part(array, "size"), Kind.INT32)
     dense = Lists.of(_part(array, "values")).lengths()

@@ -1,0 +1,1 @@
+"""Inference: signatures derived from values, from DataFrames and from whole tables."""
