@@ -13,7 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spark_sig.errors import SignatureError
-from spark_sig.mlmodel import read_signature, replace_signature, write_signature
+from spark_sig.mlmodel import (
+    read_example_info,
+    read_signature,
+    replace_signature,
+    write_signature,
+)
 from spark_sig.schema import ColSpec, Schema
 from spark_sig.signature import ModelSignature
 from tests.strategies import signatures
@@ -224,6 +229,8 @@ def test_a_model_without_a_signature_says_what_to_do(tmp_path: Path) -> None:
         read_signature(tmp_path / "nowhere")
     with pytest.raises(SignatureError, match="cannot read the signature"):
         write_signature(tmp_path / "nowhere", NEW)
+    with pytest.raises(SignatureError, match="cannot read the example"):
+        read_example_info(tmp_path / "nowhere")
 
 
 def test_a_link_stays_a_link_and_the_mode_stays(tmp_path: Path) -> None:
