@@ -1,4 +1,4 @@
-"""The demo: 336,776 real flights, held to a signature that fits and to one that does not."""
+"""The demo: 336,776 real flights, held to signatures, and the signature that they have."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 from jobs.demo_data import load_flights
 from jobs.session import build_session
-from spark_sig import ColSpec, ModelSignature, Schema, validate
+from spark_sig import ColSpec, ModelSignature, Schema, infer_table, validate
 from spark_sig.sinks import write_report
 
 # A model that predicts the delay at arrival from what is known at departure.  Cancelled flights
@@ -40,7 +40,7 @@ FOLDER = Path("build/demo")
 
 
 def main() -> None:
-    """Load the flights, check them twice, and print both reports."""
+    """Load the flights, check them twice, infer their signature, and print what comes out."""
     spark = build_session("spark_sig demo")
     table = FOLDER / "flights"
     load_flights(spark, table)
@@ -56,6 +56,11 @@ def main() -> None:
         print(f"\n=== {title}: {saved}\n")
         print(report.to_text())
         print(f"report: {path}")
+    inferred = infer_table(table, spark=spark)
+    saved = FOLDER / "inferred.signature.json"
+    inferred.signature.save(saved)
+    print(f"\n=== the signature that the table has: {saved}\n")
+    print(inferred.to_text())
     spark.stop()
 
 

@@ -1,4 +1,4 @@
-"""Where reports are written to."""
+"""Sinks: where what a run has found is written to."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from urllib.parse import unquote, urlsplit
 
 from spark_sig.delta.storage import is_folder, write_text
 from spark_sig.errors import SignatureError
+from spark_sig.inference import Inference
 from spark_sig.report import Report
 from spark_sig.signature import write_atomically
 
@@ -24,7 +25,7 @@ _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
 
 
 def write_report(
-    report: Report,
+    report: Report | Inference,
     path: str | os.PathLike[str],
     *,
     run_id: str | None = None,
@@ -36,7 +37,7 @@ def write_report(
     are made.
 
     Args:
-        report: what to write, whatever its verdict.
+        report: what to write, whatever its verdict; of an inference its evidence.
         path: a local path, a ``file:`` URI, or any URI that Hadoop reaches; where it ends in a
             slash or is a folder, the report goes into it as ``<run_id>.json``.
         run_id: the name there; made from the time where None.
@@ -50,17 +51,32 @@ def write_report(
         SourceError: where another storage cannot be written.
     """
     target = report_path(path, new_run_id() if run_id is None else run_id, spark=spark)
-    text = report.to_json() + "\n"
-    local = local_path(target)
+    write_file(target, report.to_json().rstrip("\n") + "\n", "report", spark=spark)
+    return target
+
+
+def write_file(path: str, text: str, what: str, *, spark: SparkSession | None = None) -> None:
+    """Write a file, whole or not at all; see :func:`write_report`.
+
+    Args:
+        path: a local path, a ``file:`` URI, or any URI that Hadoop reaches.
+        text: what it is to hold.
+        what: what that is, for errors.
+        spark: a session, for URIs that are not local.
+
+    Raises:
+        SignatureError: where a local path cannot be written, or a session is needed.
+        SourceError: where another storage cannot be written.
+    """
+    local = local_path(path)
     if local is not None:
-        _write_local(local, text)
+        _write_local(local, text, what)
     elif spark is not None:
-        write_text(spark, target, text)
+        write_text(spark, path, text)
     else:
         raise SignatureError(
-            "only a Spark session reaches this path", path=target, remedy="give a local path"
+            "only a Spark session reaches this path", path=path, remedy="give a local path"
         )
-    return target
 
 
 def report_path(
@@ -109,7 +125,28 @@ def refuse_unwritable(
         SignatureError: where a local path cannot be written, or the run id is no file name.
         SourceError: where another storage cannot be reached.
     """
-    local = local_path(report_path(path, run_id, spark=spark))
+    _refuse_unwritable_local(report_path(path, run_id, spark=spark), "report")
+
+
+def refuse_unwritable_file(path: str, what: str, *, spark: SparkSession | None = None) -> None:
+    """Refuse a path that no file can go to; see :func:`refuse_unwritable`.
+
+    Args:
+        path: as for :func:`write_file`.
+        what: what is to be written, for errors.
+        spark: a session, to ask for a path that is not local; without, such a path passes.
+
+    Raises:
+        SignatureError: where a local path cannot be written, or the path is a folder.
+        SourceError: where another storage cannot be reached.
+    """
+    _refuse_unwritable_local(path, what)
+    if local_path(path) is None and spark is not None and is_folder(spark, path):
+        raise _local_error(path, IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR)), what)
+
+
+def _refuse_unwritable_local(path: str, what: str) -> None:
+    local = local_path(path)
     if local is None:
         return
     try:
@@ -125,7 +162,7 @@ def refuse_unwritable(
         if not os.access(folder, os.W_OK | os.X_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     except (OSError, ValueError) as error:
-        raise _local_error(local, error) from error
+        raise _local_error(local, error, what) from error
 
 
 def new_run_id() -> str:
@@ -149,7 +186,7 @@ def local_path(path: str) -> str | None:
     return None
 
 
-def _write_local(path: str, text: str) -> None:
+def _write_local(path: str, text: str, what: str) -> None:
     target = Path(path)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -157,9 +194,9 @@ def _write_local(path: str, text: str) -> None:
     except (OSError, ValueError) as error:
         # A SignatureError, which is a ValueError, speaks of signatures: its cause says why.
         cause = error.__cause__ or error
-        raise _local_error(path, cause) from cause
+        raise _local_error(path, cause, what) from cause
 
 
-def _local_error(path: str, cause: BaseException) -> SignatureError:
+def _local_error(path: str, cause: BaseException, what: str) -> SignatureError:
     reason = cause.strerror if isinstance(cause, OSError) else str(cause)
-    return SignatureError(f"cannot write the report: {reason}", path=path)
+    return SignatureError(f"cannot write the {what}: {reason}", path=path)

@@ -27,7 +27,7 @@ from spark_sig import (
 )
 from spark_sig.cli import run_validate
 from spark_sig.errors import SourceError, ViolationError
-from spark_sig.settings import validate_settings
+from spark_sig.settings.validate import validate_settings
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

@@ -274,8 +274,8 @@ def test_the_command_line(spark: SparkSession, place: Path, tmp_path: Path) -> N
     assert invoke("--help")[0] == 0
 
 
-def submit(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run the job as the README says, in a process of its own."""
+def submit(root: Path, job: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a job as the README says, in a process of its own."""
     from jobs.session import resolved_jars
 
     jars = resolved_jars()
@@ -288,7 +288,7 @@ def submit(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         [
             *(str(folder / "spark-submit"), "--properties-file", "conf/spark-defaults.conf"),
             *ivy,
-            *("jobs/validate.py", *arguments),
+            *(job, *arguments),
         ],
         cwd=root,
         env=env,
@@ -303,7 +303,7 @@ def submit(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 def test_spark_submit(root: Path, place: Path, tmp_path: Path) -> None:
     target = tmp_path / "report.json"
     where = ("--table", str(place / "table"), "--signature", str(place / "signature.json"))
-    done = submit(root, *where, "--report", str(target))
+    done = submit(root, "jobs/validate.py", *where, "--report", str(target))
     assert done.returncode == 3, done.stderr[-3000:]
     assert done.stdout.startswith("DOES NOT CONFORM")
     assert done.stdout.endswith(f"report: {target}\n")
@@ -315,7 +315,9 @@ def test_spark_submit(root: Path, place: Path, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_spark_submit_passes_the_other_codes_on(root: Path, place: Path) -> None:
-    done = submit(root, "--table", "nosuch", "--signature", str(place / "signature.json"))
+    done = submit(
+        root, "jobs/validate.py", "--table", "nosuch", "--signature", str(place / "signature.json")
+    )
     # spark-submit puts a Python job's error output into its output
     told = "error: there is no table and no path 'nosuch'\n"
     assert (done.returncode, done.stdout) == (1, told)

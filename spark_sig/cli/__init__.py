@@ -1,0 +1,37 @@
+"""The command line: ``spark-sig``, and the jobs that are doors to its commands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import typer
+
+from spark_sig.cli.infer import infer_command, run_infer
+from spark_sig.cli.validate import run_validate, validate_command
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+__all__ = ["app", "main", "run_infer", "run_validate"]
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Hold every row of every partition to a model signature, or infer one from them.",
+)
+app.command("validate")(validate_command)
+app.command("infer")(infer_command)
+
+
+def main(
+    arguments: list[str] | None = None, session: Callable[[], SparkSession] | None = None
+) -> None:
+    """Run the command line and exit.
+
+    Args:
+        arguments: what follows the program's name; those of the process where None.
+        session: makes the Spark session, once the arguments are found to be right.
+    """
+    app(args=arguments, obj=session, prog_name="spark-sig")

@@ -1,0 +1,118 @@
+"""The command ``validate``: every row of a table is checked, and the report is written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from spark_sig.cli.console import DONE, VIOLATIONS, progress, say, told, writing
+from spark_sig.cli.context import flags_of, session_of, started
+from spark_sig.errors import ViolationError
+from spark_sig.gate import validate_source
+from spark_sig.params import enforce_params
+from spark_sig.report import Report
+from spark_sig.settings.validate import ValidateSettings, validate_settings
+from spark_sig.signature import ModelSignature, load_signature
+from spark_sig.sinks import new_run_id, refuse_unwritable, write_report
+from spark_sig.sources import resolve
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+
+def validate_command(
+    context: typer.Context,
+    table: Annotated[
+        str | None, typer.Option(help="Path of a Delta table or Parquet, or a catalog name.")
+    ] = None,
+    signature: Annotated[
+        str | None, typer.Option(help="Signature: JSON file, MLmodel, its folder, JSON text.")
+    ] = None,
+    version: Annotated[int | None, typer.Option(help="Version of a Delta table.")] = None,
+    timestamp: Annotated[str | None, typer.Option(help="Time to take the table at.")] = None,
+    side: Annotated[str | None, typer.Option(help="inputs or outputs.")] = None,
+    params: Annotated[str | None, typer.Option(help="Params to check, as JSON.")] = None,
+    report: Annotated[
+        str | None, typer.Option(help="Where the report's JSON goes; a folder gets RUN_ID.json.")
+    ] = None,
+    config: Annotated[str | None, typer.Option(help="YAML file with these settings.")] = None,
+    policy: Annotated[str | None, typer.Option(help="default, mlflow or strict.")] = None,
+    engine: Annotated[str | None, typer.Option(help="auto, catalyst or arrow.")] = None,
+    row_key: Annotated[
+        list[str] | None, typer.Option(help="Column that names a row; may be repeated.")
+    ] = None,
+    min_rows: Annotated[int | None, typer.Option(help="Fewer rows are a violation.")] = None,
+    run_id: Annotated[str | None, typer.Option(help="Name of this run.")] = None,
+    casts: Annotated[str | None, typer.Option(help="safe, lossless or exact.")] = None,
+    nulls: Annotated[str | None, typer.Option(help="reject or allow.")] = None,
+    nan: Annotated[str | None, typer.Option(help="allow or reject.")] = None,
+    case: Annotated[str | None, typer.Option(help="sensitive or insensitive.")] = None,
+    extra: Annotated[str | None, typer.Option(help="drop, keep or forbid.")] = None,
+    fill_missing: Annotated[
+        bool | None, typer.Option(help="Whether missing optional columns are nulls.")
+    ] = None,
+    datetime: Annotated[str | None, typer.Option(help="source or timestamp.")] = None,
+    on_violation: Annotated[str | None, typer.Option(help="raise, drop or tag.")] = None,
+    show_values: Annotated[
+        bool | None, typer.Option(help="Whether values may stand in the report.")
+    ] = None,
+    examples: Annotated[int | None, typer.Option(help="Examples per check.")] = None,
+) -> None:
+    """Check every row of a table, and write the report.
+
+    Exits with 0 where the table conforms, 3 where it does not, 2 where arguments, configuration
+    or signature cannot be read, and 1 where the check could not be finished.
+    """
+    raise typer.Exit(run_validate(flags_of(context), config, session_of(context)))
+
+
+def run_validate(
+    flags: dict[str, Any], config: str | None, session: Callable[[], SparkSession]
+) -> int:
+    """Carry one ``validate`` out and return the exit code."""
+    return told(lambda: _validate(validate_settings(flags, config), session))
+
+
+def _validate(settings: ValidateSettings, session: Callable[[], SparkSession]) -> int:
+    signature = load_signature(settings.signature)
+    signature.side(settings.side)
+    run_id = new_run_id() if settings.run_id is None else settings.run_id
+    if settings.report is not None:
+        refuse_unwritable(settings.report, run_id)
+    spark = started(session)
+    if settings.report is not None:
+        # once more, as only Spark reaches storage that is not local
+        refuse_unwritable(settings.report, run_id, spark=spark)
+    with progress(f"checking {settings.table}"):
+        report = _checked(settings, signature, spark)
+    # The verdict comes first: what follows may fail.
+    say(report.to_text())
+    if settings.report is not None:
+        with writing():
+            path = write_report(report, settings.report, run_id=run_id, spark=spark)
+        say(f"report: {path}")
+    return DONE if report.conforms else VIOLATIONS
+
+
+def _checked(settings: ValidateSettings, signature: ModelSignature, spark: SparkSession) -> Report:
+    source = resolve(
+        settings.table, version=settings.version, timestamp=settings.timestamp, spark=spark
+    )
+    findings: tuple[Any, ...] = ()
+    if settings.params is not None:
+        try:
+            enforce_params(settings.params, signature)
+        except ViolationError as error:
+            findings = error.violations
+    return validate_source(
+        source,
+        signature,
+        policy=settings.policy,
+        side=settings.side,
+        engine=settings.engine,
+        row_key=settings.row_key,
+        min_rows=settings.min_rows,
+        findings=findings,
+    )

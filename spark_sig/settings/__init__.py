@@ -1,0 +1,1 @@
+"""Settings of the commands: flags of the command line over a YAML file over defaults."""

@@ -1,0 +1,91 @@
+"""Settings of ``validate``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+from spark_sig.planner import Engine
+from spark_sig.policy import Policy
+from spark_sig.settings.merge import Setting, json_object, merge, names
+
+POLICY_FIELDS = tuple(f.name for f in fields(Policy))
+
+
+@dataclass(frozen=True, slots=True)
+class ValidateSettings:
+    """What ``validate`` has to know.
+
+    Args:
+        table: path of a Delta table or of Parquet files, or a catalog name.
+        signature: path of a signature, an MLmodel or the folder of one; or JSON text.
+        policy: the choices that the signature leaves open.
+        version: the version of a Delta table; the newest where None.
+        timestamp: the time to take a Delta table at, in place of a version.
+        side: ``inputs`` or ``outputs``.
+        params: params to check against the signature's, None where there are none to check.
+        report: where the report's JSON goes; None for nowhere.
+        engine: ``auto``, ``catalyst`` or ``arrow``.
+        row_key: source columns that name a row.
+        min_rows: the least number of rows that conforms.
+        run_id: name of the run in the report's path; a fresh one where None.
+    """
+
+    table: str
+    signature: str
+    policy: Policy
+    version: int | None = None
+    timestamp: str | None = None
+    side: str = "inputs"
+    params: dict[str, Any] | None = None
+    report: str | None = None
+    engine: Engine = "auto"
+    row_key: tuple[str, ...] = ()
+    min_rows: int = 0
+    run_id: str | None = None
+
+
+SETTINGS = {
+    "table": Setting((str,)),
+    "signature": Setting((str,)),
+    "version": Setting((int,)),
+    "timestamp": Setting((str,)),
+    "side": Setting((str,), ("inputs", "outputs")),
+    "params": Setting((str, dict)),
+    "report": Setting((str,)),
+    "engine": Setting((str,), ("auto", "catalyst", "arrow")),
+    "row_key": Setting((list, str)),
+    "min_rows": Setting((int,)),
+    "run_id": Setting((str,)),
+    "policy": Setting((str,)),
+}
+# The policy checks its own fields.
+KNOWN = SETTINGS | {name: Setting() for name in POLICY_FIELDS}
+
+
+def validate_settings(flags: Mapping[str, Any], config: str | None) -> ValidateSettings:
+    """Merge flags over the settings of a YAML file.
+
+    Args:
+        flags: by setting or policy field; None where a flag was not given.
+        config: path of a YAML mapping of the same names; None for no file.
+
+    Raises:
+        SignatureError: where a setting is unknown, missing, or of the wrong type; its path is
+            the setting's name.
+    """
+    merged = merge(flags, config, KNOWN, ("table", "signature"))
+    policy = _policy(merged)
+    values = {k: v for k, v in merged.items() if k in SETTINGS and k != "policy"}
+    if "row_key" in values:
+        values["row_key"] = names(values["row_key"], "row_key")
+    if "params" in values:
+        values["params"] = json_object(values["params"])
+    return ValidateSettings(policy=policy, **values)
+
+
+def _policy(merged: Mapping[str, Any]) -> Policy:
+    policy = Policy.named(str(merged.get("policy", "default")))
+    chosen = {name: merged[name] for name in POLICY_FIELDS if name in merged}
+    return replace(policy, **chosen) if chosen else policy
