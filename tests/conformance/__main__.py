@@ -10,9 +10,12 @@ from pathlib import Path
 from tests.conformance import (
     enforce,
     enforce_divergences,
+    infer,
+    infer_divergences,
     params,
     recipe,
     serde,
+    spark_infer,
     spark_matrix,
 )
 from tests.conformance.corpus import CorpusFile, Replayer, read
@@ -24,8 +27,15 @@ REPLAYERS: tuple[Replayer, ...] = (
     params.REPLAYER,
     enforce.REPLAYER,
     spark_matrix.REPLAYER,
+    infer.REPLAYER,
+    infer.OWN,
+    spark_infer.REPLAYER,
 )
-TABLE: tuple[Divergence, ...] = (*DOCUMENTS, *enforce_divergences.TABLE)
+TABLE: tuple[Divergence, ...] = (
+    *DOCUMENTS,
+    *enforce_divergences.TABLE,
+    *infer_divergences.TABLE,
+)
 
 
 @dataclass

@@ -76,6 +76,18 @@ def read(directory: Path) -> Iterator[CorpusFile]:
     for path in sorted(directory.rglob("*.json")):
         document = json.loads(path.read_text(encoding="utf-8"))
         if isinstance(document, dict) and isinstance(document.get("cases"), list):
-            yield CorpusFile(path, document.get("versions", {}), tuple(document["cases"]))
+            cases = _with_inputs(document["cases"], path.parent)
+            yield CorpusFile(path, document.get("versions", {}), tuple(cases))
         else:
             yield CorpusFile(path, {}, ())
+
+
+def _with_inputs(cases: list[dict[str, Any]], folder: Path) -> list[dict[str, Any]]:
+    """Give cases about inferred signatures the inputs of the same id from the files beside."""
+    if not cases or "input" in cases[0] or "fallback_any" not in cases[0]:
+        return cases
+    inputs: dict[str, Any] = {}
+    for path in sorted(folder.glob("infer*.json")):
+        for case in json.loads(path.read_text(encoding="utf-8"))["cases"]:
+            inputs[case["id"]] = case["input"]
+    return [{**case, "input": inputs[case["id"]]} for case in cases if case["id"] in inputs]
