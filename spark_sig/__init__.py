@@ -6,9 +6,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from spark_sig.diff import Compatibility, Diff
     from spark_sig.engines.local import enforce
     from spark_sig.errors import SignatureError
+    from spark_sig.example import InputExample
     from spark_sig.gate import validate
+    from spark_sig.infer.signature import infer_signature
+    from spark_sig.infer.table import infer_table
+    from spark_sig.inference import Inference
     from spark_sig.params import ParamSchema, ParamSpec, enforce_params
     from spark_sig.policy import Policy
     from spark_sig.report import Report
@@ -24,7 +29,11 @@ _HOMES = {
     "AnyType": "types",
     "Array": "types",
     "ColSpec": "schema",
+    "Compatibility": "diff",
     "DataType": "types",
+    "Diff": "diff",
+    "Inference": "inference",
+    "InputExample": "example",
     "Map": "types",
     "ModelSignature": "signature",
     "Object": "types",
@@ -40,6 +49,8 @@ _HOMES = {
     "enforce": "engines.local",
     "enforce_params": "params",
     "enforce_signature": "rows",
+    "infer_signature": "infer.signature",
+    "infer_table": "infer.table",
     "split": "rows",
     "validate": "gate",
 }
@@ -48,7 +59,11 @@ __all__ = [
     "AnyType",
     "Array",
     "ColSpec",
+    "Compatibility",
     "DataType",
+    "Diff",
+    "Inference",
+    "InputExample",
     "Map",
     "ModelSignature",
     "Object",
@@ -64,6 +79,8 @@ __all__ = [
     "enforce",
     "enforce_params",
     "enforce_signature",
+    "infer_signature",
+    "infer_table",
     "split",
     "validate",
 ]

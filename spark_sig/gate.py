@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import pyarrow.types as pat
+
 from spark_sig.compile.spark import source_schema
 from spark_sig.delta.log import first_line
 from spark_sig.engines.catalyst import compile_expressions, numbered, source_columns
@@ -134,6 +136,12 @@ def _check_key(plan: EnforcementPlan, row_key: Sequence[str]) -> None:
                 f"a row key must be a scalar column, and {name!r} is not",
                 path=member_path("$", name),
             )
+        if pat.is_time(column.type):  # Spark groups by it, and ships no group to Python
+            raise SignatureError(
+                f"a row key of type time cannot be reported, and {name!r} is one",
+                path=member_path("$", name),
+                remedy="cast it to string first",
+            )
 
 
 def _tally(source: Resolved, plan: EnforcementPlan, row_key: Sequence[str]) -> Tally:
@@ -168,7 +176,7 @@ def _tally_fused(
         return Tally(limit, int(row[0]), 0, {})
     # Conforming rows fall into one group, before anything is shuffled.
     places = [plan.source.names.index(name) for name in row_key]
-    key = ", ".join(f"'k{i}', c{place}" for i, place in enumerate(places))
+    key = ", ".join(f"'k{i}', {_exactly(frame, place)}" for i, place in enumerate(places))
     groups = (
         frame.selectExpr(
             f"CASE WHEN {found.violates} THEN named_struct("
@@ -178,6 +186,12 @@ def _tally_fused(
         .count()
     )
     return tally_groups(groups, limit)
+
+
+def _exactly(frame: DataFrame, place: int) -> str:
+    """Write a numbered column so that only equal values fall into one group."""
+    collated = frame.schema.fields[place].dataType.simpleString().startswith("string collate")
+    return f"c{place} COLLATE UTF8_BINARY" if collated else f"c{place}"
 
 
 def explained(error: Exception) -> Exception:

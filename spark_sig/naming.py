@@ -1,15 +1,18 @@
-"""Names for reports: of places in the data, and of types."""
+"""Names: how reports write those of places and types, and how a policy compares them."""
 
 from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.types as pat
 
 from spark_sig.casts import Kind, kind_of
+from spark_sig.errors import SignatureError
+from spark_sig.policy import Policy
 from spark_sig.types import ColumnType
 
 # Field metadata that carries what only Spark knows (written by compile.spark).
@@ -29,6 +32,26 @@ def member_path(parent: str, name: str) -> str:
         return f"{parent}.{name}"
     quoted = json.dumps(name, ensure_ascii=False)[1:-1].replace('\\"', '"').replace("'", "\\'")
     return f"{parent}['{quoted}']"
+
+
+def folded(policy: Policy, name: str) -> str:
+    """Return a name as the policy compares it."""
+    return name if policy.case == "sensitive" else name.lower()
+
+
+def column_places(policy: Policy, names: Sequence[str], parent: str = "$") -> dict[str, int]:
+    """Return the place of each name; refuse names that the policy cannot tell apart."""
+    places: dict[str, int] = {}
+    for place, name in enumerate(names):
+        key = folded(policy, name)
+        if key in places:
+            raise SignatureError(
+                f"{names[places[key]]!r} and {name!r} differ in case only",
+                path=member_path(parent, name),
+                remedy="rename one, or match with case='sensitive'",
+            )
+        places[key] = place
+    return places
 
 
 def spark_type(field: pa.Field) -> str | None:

@@ -363,7 +363,8 @@ def _scalar(value: Any, kind: DataType, place: str) -> Any:
         made = reading.make(value)
     except OverflowError:
         raise Misfit(kind, "an int out of its range", place) from None
-    if isinstance(value, int) and made != value:
+    # NumPy rounds before it compares an integer with a float, Python does not.
+    if isinstance(value, (int, np.integer)) and made != int(value):
         raise Misfit(kind, "an int that it cannot hold exactly", place)
     bound = _BOUNDS.get(kind)
     if bound is not None and not -bound <= made < bound:

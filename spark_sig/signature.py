@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from spark_sig.codec import signature_from_dict, signature_to_dict
 from spark_sig.documents import MAX_CHARACTERS, parse_json
@@ -18,8 +18,14 @@ from spark_sig.errors import SignatureError
 from spark_sig.params import ParamSchema
 from spark_sig.schema import Schema
 
+if TYPE_CHECKING:
+    from spark_sig.diff import Diff
+    from spark_sig.policy import Policy
+
 MLMODEL = "MLmodel"
 SIDES = ("inputs", "outputs")
+
+_FORMS = "give a .json file, an MLmodel file, or a directory with an MLmodel"
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -143,6 +149,50 @@ class ModelSignature:
     def _repr_html_(self) -> str:
         return self.to_html()
 
+    def join(self, other: SignatureSource) -> ModelSignature:
+        """Return the union of two signatures, each inferred from a part of the data.
+
+        The least signature that all data of both fits.  It is commutative, associative and
+        idempotent: parts may be united in any order and grouping.
+
+        Args:
+            other: the other signature, or whatever loads as one.
+
+        Raises:
+            SignatureError: lists the places that have no union.
+
+        Example:
+            >>> from spark_sig.schema import ColSpec
+            >>> one = ModelSignature(Schema([ColSpec("integer", "a")]))
+            >>> other = ModelSignature(Schema([ColSpec("long", "a"), ColSpec("string", "b")]))
+            >>> one.join(other).inputs
+            ['a': long (required), 'b': string (optional)]
+        """
+        from spark_sig.join import join_signatures
+
+        return join_signatures(self, load_signature(other))
+
+    def diff(self, other: SignatureSource, policy: Policy | None = None) -> Diff:
+        """Say what happens to data of either signature when it is held to the other.
+
+        Args:
+            other: the other signature, or whatever loads as one.
+            policy: the choices; the default policy where None.
+
+        Raises:
+            SignatureError: where the policy cannot tell two names of one signature apart.
+
+        Example:
+            >>> from spark_sig.schema import ColSpec
+            >>> old = ModelSignature(Schema([ColSpec("integer", "a")]))
+            >>> new = ModelSignature(Schema([ColSpec("long", "a")]))
+            >>> old.diff(new).forward, old.diff(new).backward
+            (<Compatibility.WIDENING: 'widening'>, <Compatibility.LOSSY: 'lossy'>)
+        """
+        from spark_sig.diff import diff_signatures
+
+        return diff_signatures(self, load_signature(other), policy)
+
     @classmethod
     def load(cls, source: SignatureSource) -> ModelSignature:
         """Read a signature from wherever it is; see :func:`load_signature`."""
@@ -208,11 +258,15 @@ def load_signature(source: SignatureSource) -> ModelSignature:
     return read_signature(path)
 
 
-def read_bytes(path: Path) -> bytes:
-    """Read a file that ought to hold a signature.
+def read_bytes(path: Path, noun: str = "signature") -> bytes:
+    """Read a file that ought to hold a signature, or something else of a model.
+
+    Args:
+        path: the file.
+        noun: what it is read for, for errors.
 
     Raises:
-        SignatureError: where it cannot be read, or is too large to be one.
+        SignatureError: where it cannot be read, or is too large.
     """
     try:
         with path.open("rb") as file:
@@ -220,21 +274,26 @@ def read_bytes(path: Path) -> bytes:
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise SignatureError(
-            f"cannot read the signature: {reason}",
+            f"cannot read the {noun}: {reason}",
             path=str(path)[:300],
-            remedy="give a .json file, an MLmodel file, or a directory with an MLmodel",
+            remedy=_FORMS if noun == "signature" else "",
         ) from error
     if len(content) > MAX_CHARACTERS:
         raise SignatureError(
-            "the file is too large for a signature",
+            f"the file is too large for its {noun}",
             path=str(path),
             expected=f"at most {MAX_CHARACTERS} bytes",
         )
     return content
 
 
-def write_atomically(path: Path, content: bytes) -> None:
+def write_atomically(path: Path, content: bytes, noun: str = "signature") -> None:
     """Write a file under a temporary name beside it, then rename: whole, or not at all.
+
+    Args:
+        path: the file.
+        content: what it is to hold.
+        noun: what it is written for, for errors.
 
     Raises:
         SignatureError: where the place cannot be written.
@@ -257,4 +316,4 @@ def write_atomically(path: Path, content: bytes) -> None:
             raise
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise SignatureError(f"cannot write the signature: {reason}", path=str(path)) from error
+        raise SignatureError(f"cannot write the {noun}: {reason}", path=str(path)) from error

@@ -55,7 +55,7 @@ def error_text(action) -> str:  # type: ignore[no-untyped-def]
 def run(kind: str) -> dict[str, object]:
     """Drive the public API once through, and say what came out."""
     spark = connect_session() if kind == "connect" else classic_session()
-    from spark_sig import Array, ColSpec, ModelSignature, Policy, Schema, validate
+    from spark_sig import Array, ColSpec, ModelSignature, Policy, Schema, infer_table, validate
     from spark_sig.rows import enforce_signature, split
 
     seen: dict[str, object] = {"kind": kind, "spark": version("pyspark")}
@@ -91,6 +91,10 @@ def run(kind: str) -> dict[str, object]:
                     if c.violated
                 ],
             }
+        inferred = infer_table(path, spark=spark)
+        seen["inferred"] = [
+            [field.path, field.type, field.required, field.basis.value] for field in inferred.fields
+        ]
         seen["older"] = validate(path, signature, version=0).rows.total
         seen["clean"] = validate(
             spark.read.format("delta").load(path).where("id NOT IN (500, 700)"), signature

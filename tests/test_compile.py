@@ -520,6 +520,21 @@ def test_types_that_only_spark_has_are_named(name: str) -> None:
     assert refused.value.observed == name
 
 
+def test_a_map_whose_keys_only_spark_has_is_one_as_a_whole() -> None:
+    maps = st.MapType(st.DayTimeIntervalType(), st.IntegerType())
+    struct = st.StructType().add("m", maps).add("l", st.ArrayType(maps)).add("id", "long")
+    source = source_schema(struct)
+    for field in (source.field("m"), source.field("l").type.value_field):
+        assert (field.type, field.nullable) == (pa.null(), True)
+        assert field.metadata == {SPARK_TYPE: b"map<interval day to second,int>"}
+    empty = source_schema(st.StructType().add("m", st.MapType(st.NullType(), st.NullType())))
+    assert empty.field("m").metadata == {SPARK_TYPE: b"map<void,void>"}
+    # It is in nobody's way who does not ask for it.
+    assert not plan_enforcement(source, Schema([ColSpec("long", "id", False)])).findings
+    asked = plan_enforcement(source, Schema([ColSpec(Map("integer"), "m")]))
+    assert [(f.path, f.code.value) for f in asked.findings] == [("$.m", "type")]
+
+
 def test_only_the_vectors_of_spark_ml_are_vectors() -> None:
     from pyspark.mllib.linalg import VectorUDT
 

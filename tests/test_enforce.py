@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 import scipy.sparse as sp
 from hypothesis import given
@@ -353,6 +354,119 @@ def test_integers_beside_nulls_never_pass_through_float() -> None:
     assert enforce([{"c": large}, {}], column("long", False))["c"].iloc[0] == large
 
 
+FINE = pd.Timestamp("2020-01-01 00:00:00.000000001")
+
+
+@pytest.mark.parametrize("casts", ["safe", "lossless", "exact"])
+def test_nanoseconds_beside_moments_beyond_theirs_are_never_dropped(casts: Any) -> None:
+    far = dt.datetime(9999, 1, 1)
+    policy = Policy(casts=casts)
+    for data, contract, path in (
+        (pd.DataFrame({"c": objects(FINE, far)}), column("datetime"), "$.c"),
+        ([{"c": FINE}, {"c": far}], column("datetime"), "$.c"),
+        (pd.DataFrame({"c": objects([FINE, far])}), column(Array("datetime")), "$.c[*]"),
+    ):
+        assert violations(data, contract, policy) == [(path, "type")]
+    # Whole microseconds fit beside them, and stay what they are.
+    made = enforce(pd.DataFrame({"c": objects(FINE.floor("us"), far)}), column("datetime"))
+    assert made["c"].tolist() == [pd.Timestamp(2020, 1, 1), pd.Timestamp(9999, 1, 1)]
+    for odd in (np.datetime64("20000-01-01"), np.datetime64(1, "ps")):
+        assert violations(pd.DataFrame({"c": objects(odd)}), column("datetime")) == [
+            ("$.c", "type")
+        ]
+
+
+def encoded(values: list[Any], how: str) -> pd.Series[Any]:
+    """Return 1, a null, 1 as pandas holds Arrow's encodings."""
+    array: Any = pa.array(values, pa.int32())
+    if how == "dictionary":
+        array = pa.DictionaryArray.from_arrays(pa.array(range(len(values))), array)
+    elif how == "run ends":
+        array = pc.run_end_encode(array)
+    return pd.Series(pd.arrays.ArrowExtensionArray(array), name="c")
+
+
+@pytest.mark.parametrize("how", ["plain", "dictionary", "run ends"])
+@pytest.mark.parametrize("dtype", ["integer", "long", AnyType()])
+def test_a_null_among_the_values_that_arrow_encodes_is_null(
+    how: str, dtype: ColumnType | str
+) -> None:
+    frame = encoded([1, None, 1], how).to_frame()
+    assert violations(frame, column(dtype)) == [("$.c", "null")]
+    assert enforce(frame, column(dtype, False))["c"].tolist() == [1, pd.NA, 1]
+    assert enforce(encoded([1, 2], how).to_frame(), column(dtype))["c"].tolist() == [1, 2]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        pd.Series(np.array([1, "NaT"], "m8[s]")),
+        pd.Series(pd.PeriodIndex(["2020", None], freq="Y")),
+        pd.Series(pd.arrays.IntervalArray.from_tuples([(0.0, 1.0), None])),
+        objects("x", np.nan),
+        objects(1, np.nan),
+        objects({1}, np.datetime64("NaT")),
+        objects("x", np.timedelta64("NaT")),
+    ],
+)
+def test_anything_is_no_null_whatever_holds_it(values: pd.Series[Any]) -> None:
+    frame = pd.DataFrame({"c": values})
+    assert violations(frame, column(AnyType())) == [("$.c", "null")]
+    assert violations(frame[:1], column(AnyType())) == []
+    for lenient in (enforce(frame, column(AnyType(), False)),
+                    enforce(frame, column(AnyType()), policy=Policy(nulls="allow"))):  # fmt: skip
+        pd.testing.assert_series_equal(lenient["c"], values, check_names=False)
+
+
+def test_nan_among_floats_of_any_type_is_a_value() -> None:
+    frame = pd.DataFrame({"c": objects(np.nan, 0.5), "d": objects(np.nan, np.nan)})
+    contract = signature(ColSpec(AnyType(), "c"), ColSpec(AnyType(), "d"))
+    assert violations(frame, contract) == []
+
+
+LONE = "\ud800"
+
+
+@pytest.mark.parametrize(
+    ("values", "dtype"),
+    [
+        (objects(LONE), "string"),
+        (objects(LONE, None), "string"),
+        (pd.Series([LONE, None], dtype="string"), "string"),
+        (pd.Series(pd.Categorical.from_codes([0, -1], np.array([LONE], object))), "string"),
+        (objects([LONE, "x"], None), Array("string")),
+        (objects({LONE: LONE}, None), Map("string")),
+        (objects({"k": LONE}, None), Object([Property("k", "string")])),
+    ],
+)
+def test_text_that_utf_8_cannot_write_is_text_everywhere(
+    values: pd.Series[Any], dtype: ColumnType | str
+) -> None:
+    frame = pd.DataFrame({"c": values})
+    made = enforce(frame, column(dtype, False))
+    assert made["c"].iloc[0] == values.iloc[0]
+    required = violations(frame, column(dtype))
+    assert required == ([("$.c", "null")] if len(values) > 1 else [])
+    number = violations(
+        pd.DataFrame({"c": objects(LONE)}), column("long"), Policy(casts="lossless")
+    )
+    assert number == [("$.c", "cast")]
+
+
+def test_names_that_utf_8_cannot_write_are_names_like_others() -> None:
+    records = pd.DataFrame({"c": objects({"k": 1, LONE: 2})})
+    assert violations(records, column(Object([Property("k", "long")]))) == [
+        ("$.c['\\\\ud800']", "extra_property")
+    ]
+    frame = pd.DataFrame({LONE: [1], "c": [2]})
+    assert enforce(frame, column("long"))["c"].tolist() == [2]
+    assert list(enforce(frame, column("long"), policy=Policy(extra="keep"))) == ["c", LONE]
+    found = violations(frame, column("long"), Policy(extra="forbid"))
+    assert [code for _, code in found] == ["extra_column"]
+    for path, _ in found:
+        path.encode()
+
+
 # --- nested values --------------------------------------------------------------------------------
 
 RECORD = Object([Property("a", "long"), Property("b", "string", False)])
@@ -477,6 +591,14 @@ def test_case_and_near_misses() -> None:
     with pytest.raises(ViolationError, match="did you mean 'A'"):
         enforce(frame, TWO)
     assert list(enforce(frame, TWO, policy=Policy(case="insensitive")).columns) == ["a", "b"]
+
+
+def test_names_are_read_as_they_are_matched() -> None:
+    # One of these is the other's upper case, but none is its lower case.
+    frame = pd.DataFrame({"ß": objects({"k": 1}), "ss": [1]})
+    contract = signature(ColSpec(Object([Property("k", "long")]), "ß"), ColSpec("long", "ss"))
+    made = enforce(frame, contract, policy=Policy(case="insensitive"))
+    assert [made["ß"].iloc[0], made["ss"].iloc[0]] == [{"k": 1}, 1]
 
 
 def test_duplicate_names_are_refused() -> None:
@@ -627,7 +749,8 @@ def test_ragged_arrays_are_checked_level_by_level(
     array: Any, shape: tuple[int, ...], expected: list[tuple[str, str]]
 ) -> None:
     assert violations(array, signature(TensorSpec("float64", shape))) == expected
-    assert enforce(array, signature(TensorSpec("object", (-1,)))) is array
+    whole = signature(TensorSpec("object", (-1,)))
+    assert enforce(array, whole, policy=Policy(nulls="allow")) is array
 
 
 @pytest.mark.parametrize(
@@ -674,6 +797,12 @@ def test_a_column_becomes_a_tensor_exactly_or_not_at_all(
         assert made.dtype.kind == np.dtype(dtype).kind
         assert made.tolist() == expected
     pd.testing.assert_frame_equal(frame, before)
+
+
+def test_a_tensor_of_too_few_rows_of_a_wrong_dtype_is_both() -> None:
+    frame = pd.DataFrame({"c": objects("x")})
+    found = violations(frame, signature(TensorSpec("float64", (3,))))
+    assert found == [("$", "row_count"), ("$", "type")]
 
 
 def test_columns_stack_by_position() -> None:
@@ -754,6 +883,172 @@ def test_an_exact_tensor_is_never_cast(column: pd.Series[Any], dtype: str, fits:
     found = violations(column.to_frame("c"), contract, Policy(casts="exact"))
     assert found == ([] if fits else [("$", "type")])
     assert violations(column.to_frame("c"), contract) == []
+
+
+@pytest.mark.parametrize(
+    ("values", "dtype", "code"),
+    [
+        (objects(np.array(["9999-01-01"], "M8[s]"), np.array(["2020-01-01"], "M8[ns]")),
+         "datetime64[ns]", "cast"),
+        (objects(np.array([2**53 + 1]), np.array([0.5])), "float64", "cast"),
+        (objects(np.array(["x"]), np.array([5])), "str", "type"),
+        (objects(np.array([True]), np.array([5])), "int64", "type"),
+        (objects(np.array([1]), np.array(["2020-01-01"], "M8[us]")), "int64", "type"),
+        (objects(np.array([1], "i4"), np.array([2.0], "f4")), "int64", None),
+        (objects(np.array(["x"]), np.array(["long"])), "str", None),
+    ],
+)  # fmt: skip
+def test_arrays_of_different_dtypes_are_each_held_to_the_tensors(
+    values: pd.Series[Any], dtype: str, code: str | None
+) -> None:
+    contract = signature(TensorSpec(dtype, (-1, 1), "c"))
+    frame = pd.DataFrame({"c": values})
+    assert violations(frame, contract) == ([] if code is None else [("$.c", code)])
+    if code is None:
+        made = enforce(frame, contract)["c"]
+        assert (made.dtype.kind, made[:, 0].tolist()) == (
+            np.dtype(dtype).kind,
+            [array.item() for array in values],
+        )
+
+
+def test_columns_without_a_common_dtype_make_no_tensor() -> None:
+    frame = pd.DataFrame({"a": np.array([1]), "b": np.array(["2020-01-01"], "M8[us]")})
+    assert violations(frame, signature(TensorSpec("int64", (-1, 2)))) == [("$", "type")]
+
+
+@pytest.mark.parametrize(
+    ("dtype", "rows", "code"),
+    [
+        ("str", [["x\0", "y"], ["z"]], "cast"),
+        ("str", [[["x\0"], ["y", "z"]], [["z"]]], None),  # a row that is ragged stays as it is
+        ("bytes", [[b"x\0", b"y"], [b"z"]], "cast"),
+        ("str", [[LONE, "y"], ["z"]], None),
+        ("datetime64[us]", [[FINE, FINE], [FINE]], "cast"),
+        ("datetime64[us]", [[dt.datetime(2020, 1, 1)] * 2, [dt.datetime(9999, 1, 1)]], None),
+        ("datetime64[ns]", [[np.datetime64("9999-01-01", "s")] * 2, []], "type"),
+        ("int64", [[2**70, 1], [1]], "cast"),
+    ],
+)
+def test_ragged_rows_come_out_as_they_are_or_not_at_all(
+    dtype: str, rows: list[Any], code: str | None
+) -> None:
+    depth = 3 if isinstance(rows[0][0], list) else 2
+    contract = signature(TensorSpec(dtype, (-1,) * depth, "c"))
+    frame = pd.DataFrame({"c": objects(*rows)})
+    assert [found for _, found in violations(frame, contract)] == ([] if code is None else [code])
+    if code is None:
+        made = enforce(frame, contract)["c"]
+        assert [row.tolist() if isinstance(row, np.ndarray) else row for row in made] == rows
+
+
+def test_even_text_keeps_what_utf_8_cannot_write() -> None:
+    contract = signature(TensorSpec("str", (-1,), "c"))
+    assert enforce(pd.DataFrame({"c": objects(LONE)}), contract)["c"].tolist() == [LONE]
+
+
+def test_moments_in_a_tensor_of_objects_stay_moments() -> None:
+    cells = objects(np.array(["2020-01-01"], "M8[ns]"))
+    made = enforce(pd.DataFrame({"c": cells}), signature(TensorSpec("object", (-1, 1), "c")))
+    assert made["c"].tolist() == [[pd.Timestamp(2020, 1, 1)]]
+
+
+@pytest.mark.parametrize(
+    ("array", "dtype", "shape"),
+    [
+        (np.array(["2020-01-01", "NaT"], "M8[us]"), "datetime64[us]", (-1,)),
+        (np.array([1, "NaT"], "m8[ns]"), "timedelta64[ns]", (-1,)),
+        (objects("x", None).to_numpy(), "object", (-1,)),
+        (objects("x", np.nan).to_numpy(), "object", (-1,)),
+        (np.array([["x", None]], object), "object", (-1, 2)),
+        (ragged(["x", None], ["y"]), "object", (-1, -1)),
+        (ragged(np.array(["NaT"], "M8[us]"), []), "datetime64[us]", (-1, -1)),
+        (ragged([np.datetime64("NaT", "us")], []), "datetime64[us]", (-1, -1)),
+    ],
+)
+def test_no_element_of_a_tensor_is_null(array: Any, dtype: str, shape: tuple[int, ...]) -> None:
+    contract = signature(TensorSpec(dtype, shape, "c"))
+    found = violations({"c": array}, contract)
+    assert [code for _, code in found] == ["null"]
+    assert violations({"c": array}, contract, Policy(nulls="allow")) == []
+    if array.ndim == 1 and len(shape) == 1:
+        frame = pd.DataFrame({"c": array})
+        assert violations(frame, contract) == [("$.c", "null")]
+        whole = {"c": array[:1]}
+        assert violations(whole, contract) == violations(pd.DataFrame(whole), contract) == []
+
+
+def test_nan_is_a_value_in_a_tensor_of_objects_that_are_floats() -> None:
+    contract = signature(TensorSpec("object", (-1,), "c"))
+    for array in (objects(0.5, np.nan).to_numpy(), np.array([0.5, np.nan])):
+        assert violations({"c": array}, contract) == []
+        assert violations(pd.DataFrame({"c": array}), contract) == []
+
+
+@pytest.mark.parametrize("container", [dict, pd.DataFrame])
+def test_names_of_tensors_follow_the_policy_as_in_arrow(container: Any) -> None:
+    contract = signature(TensorSpec("float64", (-1,), "a"))
+    data = container({"A": np.array([1.0]), "b": np.array([2])})
+    fold = Policy(case="insensitive")
+    assert {name: array.tolist() for name, array in enforce(data, contract, policy=fold).items()} \
+        == {"a": [1.0]}  # fmt: skip
+    kept = enforce(data, contract, policy=Policy(case="insensitive", extra="keep"))
+    assert {name: array.tolist() for name, array in kept.items()} == {"a": [1.0], "b": [2]}
+    table = pa.table({"A": [1.0], "b": [2]})
+    arrow = enforce(table, contract, policy=Policy(case="insensitive", extra="keep"))
+    assert arrow.to_pydict() == {"a": [1.0], "b": [2]}
+    forbid = Policy(case="insensitive", extra="forbid")
+    assert violations(data, contract, forbid) == [("$.b", "extra_column")]
+    assert violations(data, contract) == [("$.a", "missing_column")]
+    with pytest.raises(SignatureError, match="differ in case only"):
+        enforce(container({"A": np.array([1.0]), "a": np.array([2.0])}), contract, policy=fold)
+
+
+def test_an_array_has_no_place_for_extra_columns() -> None:
+    frame = pd.DataFrame({"a": [1.0], "b": [2.0]})
+    with pytest.raises(SignatureError, match="no place for extra columns"):
+        enforce(frame, signature(TensorSpec("float64", (-1,))), policy=Policy(extra="keep"))
+
+
+@pytest.mark.parametrize("kind", ["csr_array", "coo_matrix"])
+def test_sparse_data_of_other_kinds_is_told_what_is_taken(kind: str) -> None:
+    data = getattr(sp, kind)(np.eye(2))
+    contract = signature(TensorSpec("float64", (-1, 2)))
+    with pytest.raises(ViolationError) as caught:
+        enforce(data, contract)
+    (violation,) = caught.value.violations
+    assert "scipy.sparse.csr_matrix(x)" in violation.remedy
+    assert enforce(sp.csr_matrix(data), contract).nnz == 2
+
+
+MASKED = np.ma.array([1, 2], mask=[False, True])
+
+
+@pytest.mark.parametrize(
+    ("data", "contract"),
+    [
+        (MASKED, signature(TensorSpec("int64", (-1,)))),
+        ({"c": MASKED}, signature(TensorSpec("int64", (-1,), "c"))),
+        (MASKED, signature(TensorSpec("object", (-1,)))),
+        (ragged(MASKED, np.array([1])), signature(TensorSpec("int64", (-1, -1)))),
+        (pd.DataFrame({"c": objects(MASKED)}), signature(TensorSpec("int64", (-1, 2), "c"))),
+        (pd.DataFrame({"c": objects(MASKED, [1])}), signature(TensorSpec("int64", (-1, -1), "c"))),
+        (MASKED, signature(ColSpec("long"))),
+        (np.ma.masked, signature(ColSpec("double"))),
+        ({"c": MASKED}, column("long")),
+        ({"c": MASKED}, column("double")),
+        ([{"c": np.ma.masked}], column("double")),
+        (pd.DataFrame({"c": objects(MASKED)}), column(Array("long"))),
+    ],
+)
+def test_what_is_masked_is_not_read(data: Any, contract: ModelSignature) -> None:
+    assert [code for _, code in violations(data, contract)] == ["type"]
+
+
+def test_a_mask_that_hides_nothing_is_none() -> None:
+    data = np.ma.array([1, 2], mask=[False, False])
+    assert violations(data, signature(TensorSpec("int64", (-1,)))) == []
+    assert enforce({"c": data}, column("long"))["c"].tolist() == [1, 2]
 
 
 # --- params ---------------------------------------------------------------------------------------

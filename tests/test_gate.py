@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from pyspark.sql import types as pyspark_types
 
 from spark_sig import (
     Array,
@@ -293,6 +294,28 @@ def test_row_keys_of_every_type(spark: SparkSession, engine: Any) -> None:
         1,
     ]
     assert json.loads(report.to_json())["rows"]["violating"] == 3
+
+
+def test_keys_that_spark_groups_as_one_name_their_own_rows(spark: SparkSession) -> None:
+    if not hasattr(pyspark_types.StringType(), "collation"):
+        pytest.skip("this Spark has no collations")
+    frame = spark.sql(
+        "SELECT id, k, CAST(NULL AS int) AS v FROM VALUES (1, 'A' COLLATE UTF8_LCASE), "
+        "(2, 'a' COLLATE UTF8_LCASE), (3, 'a' COLLATE UTF8_LCASE) AS t(id, k)"
+    )
+    for engine in ("auto", "arrow"):
+        report = validate(frame, inputs(ColSpec("long", "v")), row_key="k", engine=engine)  # type: ignore[arg-type]
+        assert keys(report) == {"$.v": [("A",), ("a",), ("a",)]}
+
+
+@pytest.mark.parametrize("engine", ["auto", "catalyst", "arrow"])
+def test_a_time_is_no_row_key_on_any_engine(spark: SparkSession, engine: Any) -> None:
+    if not hasattr(pyspark_types, "TimeType"):
+        pytest.skip("this Spark has no type of times")
+    frame = spark.sql("SELECT TIME'12:00:00' AS k, CAST(NULL AS int) AS v")
+    with pytest.raises(SignatureError, match="row key") as refused:
+        validate(frame, inputs(ColSpec("long", "v")), row_key="k", engine=engine)
+    assert refused.value.path == "$.k"
 
 
 def test_a_row_key_has_to_be_there_and_a_scalar(spark: SparkSession) -> None:

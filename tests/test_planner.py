@@ -22,6 +22,7 @@ from spark_sig import (
 from spark_sig.errors import Code
 from spark_sig.plan import EnforcementPlan, Rung
 from spark_sig.planner import plan_enforcement
+from spark_sig.planning.matching import match_names
 
 LONGS = pa.schema([("a", pa.int64()), ("b", pa.int64())])
 
@@ -50,6 +51,16 @@ def test_one_column_is_not_two_that_differ_in_case() -> None:
     street = pa.schema([("straße", pa.int64())])
     (finding,) = plan(street, [ColSpec("long", "strasse")], case="insensitive").findings
     assert finding.code is Code.MISSING_COLUMN
+
+
+def test_names_are_matched_by_one_rule() -> None:
+    fold = Policy(case="insensitive")
+    assert match_names(fold, ["B", "x"], ["a", "b"]) == [1, None]
+    assert match_names(Policy(), ["B"], ["a", "b"]) == [None]
+    # as Spark compares them: these differ by more than case
+    assert match_names(fold, ["ß", "ss"], ["SS", "ß"]) == [1, 0]
+    with pytest.raises(SignatureError, match="differ in case only"):
+        match_names(fold, ["a"], ["A", "a"])
 
 
 def test_tensors_of_two_lengths_share_no_table() -> None:

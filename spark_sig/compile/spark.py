@@ -73,9 +73,10 @@ if _TIME is not None:
 def source_schema(struct: st.StructType) -> pa.Schema:
     """Return the columns of a Spark DataFrame as Arrow fields, nullable flags and all.
 
-    A type that Arrow has no equal for (intervals, variant, geometry, void, most UDTs) becomes a
-    nullable field of type null whose metadata names it under ``naming.SPARK_TYPE``; a VectorUDT
-    becomes the struct that stores it, named ``vector`` there.  Names may repeat.
+    A type that Arrow has no equal for (intervals, variant, geometry, void, most UDTs, and maps
+    with such keys) becomes a nullable field of type null whose metadata names it under
+    ``naming.SPARK_TYPE``; a VectorUDT becomes the struct that stores it, named ``vector`` there.
+    Names may repeat.
 
     Example:
         >>> struct = st.StructType().add("a", "long", False).add("b", st.DayTimeIntervalType())
@@ -100,6 +101,8 @@ def _source_field(name: str, dtype: st.DataType, nullable: bool) -> pa.Field:
             return pa.field(name, pa.list_(item), nullable)
         case st.MapType():
             key = _source_field("key", dtype.keyType, False)
+            if key.nullable:  # opaque, as is the whole map then: Arrow has no key of type null
+                return _opaque(name, dtype)
             value = _source_field("value", dtype.valueType, dtype.valueContainsNull)
             return pa.field(name, pa.map_(key, value), nullable)
         case st.StructType():
@@ -110,8 +113,12 @@ def _source_field(name: str, dtype: st.DataType, nullable: bool) -> pa.Field:
             return storage.with_metadata({SPARK_TYPE: VECTOR})
         case _:
             # Open on Spark's side: a type that a later version adds is opaque, not an error.
-            # Always nullable, as Arrow has no other field of type null.
-            return pa.field(name, pa.null(), True, {SPARK_TYPE: _opaque_name(dtype)})
+            return _opaque(name, dtype)
+
+
+def _opaque(name: str, dtype: st.DataType) -> pa.Field:
+    # Always nullable, as Arrow has no other field of type null.
+    return pa.field(name, pa.null(), True, {SPARK_TYPE: _opaque_name(dtype)})
 
 
 def _opaque_name(dtype: st.DataType) -> str:

@@ -11,11 +11,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from spark_sig.casts import dtype_kind
-from spark_sig.engines.scalars import class_kind
+from spark_sig.casts import Kind, dtype_kind
+from spark_sig.engines.scalars import as_objects, class_kind, missing
 from spark_sig.errors import Code, Violation
 from spark_sig.policy import Policy
 from spark_sig.schema import TensorSpec
+
+# What an array is whose mask hides some elements: NumPy and pandas go on as if none did, or make
+# floats of integers.
+MASKED = "masked array"
+_MOMENTS = (np.datetime64, np.timedelta64)
+_FLOATS = (float, complex, np.inexact)
 
 
 def shape_label(dtype: np.dtype[Any], shape: tuple[int, ...]) -> str:
@@ -40,7 +46,8 @@ def same_dtype(given: np.dtype[Any], wanted: np.dtype[Any]) -> bool:
 def check_tensor(value: Any, spec: TensorSpec, path: str, policy: Policy) -> list[Violation]:
     """Return what keeps an array or a sparse matrix from being a tensor; its size costs nothing.
 
-    Only ragged arrays, and NaN where the policy rejects it, need a look at the elements.
+    Only ragged arrays, those whose dtype has a null, masked ones, and NaN where the policy
+    rejects it, need a look at the elements.
 
     Example:
         >>> check_tensor(np.zeros((2, 3)), TensorSpec("float64", (-1, 3)), "$", Policy())
@@ -48,24 +55,51 @@ def check_tensor(value: Any, spec: TensorSpec, path: str, policy: Policy) -> lis
     """
     dense = isinstance(value, np.ndarray)
     dtype = value.dtype if dense else value.data.dtype
+    if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
+        return [masked_array(path, shape_label(spec.type, spec.shape))]
     if spec.type.kind == "O" and spec.shape == (-1,):
-        return []
+        null = dense and has_null(value, policy)
+        return [_null(path, shape_label(spec.type, spec.shape))] if null else []
     if dense and dtype.kind == "O" and value.ndim == 1 and -1 in spec.shape[1:]:
         return list(_ragged(value, spec, path, policy))
     typed, shaped = same_dtype(dtype, spec.type), _fits(value.shape, spec.shape)
-    if typed and shaped and policy.nan == "allow":
+    if typed and shaped and policy.nan == "allow" and dtype.kind not in "OmM":
         return []
-    expected, observed = shape_label(spec.type, spec.shape), shape_label(dtype, value.shape)
-    found = []
+    expected, found = shape_label(spec.type, spec.shape), []
     if not typed:
+        observed = shape_label(dtype, value.shape)
         remedy = f"convert it with astype({spec.type.name!r}), where that is meant"
         found.append(Violation(path, Code.TYPE, expected, observed, remedy))
     if not shaped:
+        observed = shape_label(dtype, value.shape)
         found.append(Violation(path, Code.SHAPE, expected, observed, _reshape(spec.shape)))
-    looks = not found and policy.nan == "reject" and dtype.kind in "fc"
-    if looks and bool(np.isnan(value if dense else value.data).any()):
-        found.append(Violation(path, Code.NULL, expected, "NaN"))
-    return found
+    return found or list(_nulls([value if dense else value.data], path, expected, policy))
+
+
+def masked_array(path: str, expected: str) -> Violation:
+    """Return the violation of an array whose mask hides some elements."""
+    return Violation(path, Code.TYPE, expected, MASKED, "fill what is masked first, x.filled()")
+
+
+def _null(path: str, expected: str) -> Violation:
+    return Violation(path, Code.NULL, expected, "null")
+
+
+def has_null(array: npt.NDArray[Any], policy: Policy) -> bool:
+    """Say whether an element is null; as MLflow does, ``nulls="allow"`` looks for none."""
+    looks = policy.nulls == "reject" and array.dtype.kind in "OmM"
+    return looks and missing(array.reshape(-1)) is not None
+
+
+def _nulls(
+    arrays: Sequence[npt.NDArray[Any]], path: str, expected: str, policy: Policy
+) -> Iterator[Violation]:
+    if any(has_null(array, policy) for array in arrays):
+        yield _null(path, expected)
+    elif policy.nan == "reject" and any(
+        array.dtype.kind in "fc" and bool(np.isnan(array).any()) for array in arrays
+    ):
+        yield Violation(path, Code.NULL, expected, "NaN")
 
 
 def _reshape(shape: tuple[int, ...]) -> str:
@@ -98,6 +132,9 @@ def _ragged(
             yield from _no_lists(classes, path, expected)
             return
         typed = [c for c in cells if isinstance(c, np.ndarray) and c.dtype != object]
+        if any(map(np.ma.is_masked, cells)):
+            yield masked_array(path, expected)
+            return
         if typed:
             yield from _dense(typed, rest, spec.type, path, expected, policy)
         lists = [c for c in cells if not isinstance(c, np.ndarray) or c.dtype == object]
@@ -113,7 +150,7 @@ def _ragged(
 def _no_lists(classes: set[type], path: str, expected: str) -> Iterator[Violation]:
     for cls in sorted(classes, key=lambda cls: cls.__name__):
         if cls is type(None):
-            yield Violation(path, Code.NULL, expected, "null")
+            yield _null(path, expected)
         elif not issubclass(cls, (list, np.ndarray)):
             yield Violation(path, Code.SHAPE, expected, f"{cls.__name__} in place of an array")
 
@@ -134,23 +171,31 @@ def _dense(
         if not _fits(have, shape):
             yield Violation(path, Code.SHAPE, expected, f"shape {have}")
             return
-    floats = [c for c in cells if c.dtype.kind in "fc"] if policy.nan == "reject" else []
-    if any(bool(np.isnan(c).any()) for c in floats):
-        yield Violation(path, Code.NULL, expected, "NaN")
+    yield from _nulls(cells, path, expected, policy)
 
 
 def _elements(
     items: list[Any], dtype: np.dtype[Any], path: str, expected: str, policy: Policy
 ) -> Iterator[Violation]:
     """Check the Python scalars in which a ragged array ends."""
+    nulls = False
+    if dtype.kind in "OmM":
+        nulls = has_null(as_objects(items), policy)
     if dtype.kind == "O":
+        if nulls:
+            yield _null(path, expected)
         return
     for cls in sorted(set(map(type, items)), key=lambda cls: cls.__name__):
-        if cls is type(None):
-            yield Violation(path, Code.NULL, expected, "null")
+        if class_kind(cls) is Kind.NULL:
+            nulls = True
         elif not _is_element(cls, dtype):
             yield Violation(path, Code.TYPE, expected, cls.__name__)
-    if policy.nan == "reject" and any(item != item for item in items):
+    units = {x.dtype for x in items if isinstance(x, _MOMENTS) and not np.isnat(x)}
+    for unit in sorted(units - {dtype}, key=str):
+        yield Violation(path, Code.TYPE, expected, unit.name)
+    if nulls:
+        yield _null(path, expected)
+    if policy.nan == "reject" and any(isinstance(x, _FLOATS) and x != x for x in items):
         yield Violation(path, Code.NULL, expected, "NaN")
 
 

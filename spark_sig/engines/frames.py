@@ -12,6 +12,7 @@ import pandas as pd
 import pyarrow as pa
 
 from spark_sig.engines.columns import Prepared, carry_out, prepare
+from spark_sig.engines.scalars import escape
 from spark_sig.engines.series import (
     Column,
     is_settled,
@@ -21,7 +22,7 @@ from spark_sig.engines.series import (
     write_column,
 )
 from spark_sig.errors import Code, SignatureError, Violation
-from spark_sig.naming import member_path
+from spark_sig.naming import folded, member_path
 from spark_sig.policy import Casts, Policy
 from spark_sig.schema import ColSpec, Schema
 from spark_sig.types import AnyType, ColumnType
@@ -131,7 +132,7 @@ def _assemble(
             continue
         label = labels[wanted.source]
         # Under case='insensitive' a column takes the schema's name.
-        label = wanted.name if has_names and isinstance(label, str) else label
+        label = wanted.name if has_names and wanted.source_name == label else label
         one = column(wanted.source)
         made[label] = write_column(one, wanted.node, new)
         here = wanted.source == place and label == labels[place]
@@ -153,10 +154,12 @@ def _assemble(
 
 
 def _layout(labels: list[Any], dtypes: list[Any], schema: Schema, policy: Policy) -> Layout:
-    key = (schema, policy, tuple(labels), tuple(map(type, labels)), tuple(dtypes))
+    # A categorical dtype's hash is that of all its categories, which are looked at later.
+    kinds = (pd.CategoricalDtype if isinstance(d, pd.CategoricalDtype) else d for d in dtypes)
+    key = (schema, policy, tuple(labels), tuple(map(type, labels)), tuple(kinds))
     if (known := _LAYOUTS.get(key)) is not None:
         return known
-    names = _names(labels, schema)
+    names = column_names(labels, schema)
     loose = tuple(place for place, dtype in enumerate(dtypes) if not is_settled(dtype))
     made = Layout(tuple(labels), names, _targets(names, schema, policy), loose, policy.casts)
     with _LOCK:
@@ -199,21 +202,29 @@ def _prepare(
     return prepare(pa.schema(fields), schema, policy, nullable)
 
 
-def _names(labels: list[Any], schema: Schema) -> tuple[str, ...]:
-    """Name the columns for the plan: labels that are no strings match no name."""
+def column_names(labels: list[Any], schema: Schema) -> tuple[str, ...]:
+    """Name a frame's columns for the plan: labels that are no strings in UTF-8 match no name.
+
+    Raises:
+        SignatureError: where a label occurs twice.
+    """
     if len(set(labels)) < len(labels):
         repeated = next(label for label in labels if labels.count(label) > 1)
         raise SignatureError(
             f"the frame has more than one column named {repeated!r}",
-            path=member_path("$", str(repeated)),
+            path=member_path("$", escape(str(repeated))),
             remedy="rename or drop the duplicates first",
         )
     if not schema.has_names:
         return tuple(f"$[{i}]" for i in range(len(labels)))
     return tuple(
-        label if isinstance(label, str) else f"<{type(label).__name__} {label!r}>"
+        label if isinstance(label, str) and escape(label) == label else _shown(label)
         for label in labels
     )
+
+
+def _shown(label: object) -> str:
+    return escape(f"<{type(label).__name__} {label!r}>")
 
 
 def _targets(names: tuple[str, ...], schema: Schema, policy: Policy) -> tuple[ColumnType, ...]:
@@ -221,9 +232,10 @@ def _targets(names: tuple[str, ...], schema: Schema, policy: Policy) -> tuple[Co
     types = [spec.type for spec in schema if isinstance(spec, ColSpec)]
     if not schema.has_names:
         return tuple(types[i] if i < len(types) else _ANY for i in range(len(names)))
-    fold = str.casefold if policy.case == "insensitive" else str
-    wanted = {fold(spec.name or ""): kind for spec, kind in zip(schema, types, strict=True)}
-    return tuple(wanted.get(fold(name), _ANY) for name in names)
+    wanted = {
+        folded(policy, spec.name or ""): kind for spec, kind in zip(schema, types, strict=True)
+    }
+    return tuple(wanted.get(folded(policy, name), _ANY) for name in names)
 
 
 def _advised(violation: Violation, data: pd.DataFrame, layout: Layout) -> Violation:

@@ -120,8 +120,11 @@ def read_scalars(
             # NaN among other things than floats is how pandas writes a missing value.
             found -= floats
             nulls = True
-        elif target is DataType.float and found == {Kind.FLOAT64}:
-            found = {Kind.FLOAT32}  # NaN is one number in every width
+            if floats != {Kind.FLOAT64}:  # Arrow takes NaN of other widths for a value
+                items = [None if isinstance(x, (float, np.floating)) else x for x in items]
+    narrow = target is DataType.float and Kind.FLOAT64 in found <= SIGNIFICAND.keys()
+    if narrow and all_nan(items, float):
+        found = found - {Kind.FLOAT64} | {Kind.FLOAT32}  # NaN is one number in every width
     if len(found) > 1 and not _mixes(found, target, casts, alone):
         return None, classes_name(classes), False
     try:
@@ -144,6 +147,42 @@ def _mixes(found: set[Kind], target: DataType, casts: Casts, alone: bool) -> boo
     return target in FLOATS and casts == "safe" and not alone
 
 
+def missing(items: Sequence[Any] | npt.NDArray[Any]) -> npt.NDArray[np.bool_] | None:
+    """Find the nulls among values of any kind, or None where there is none.
+
+    NaN is one beside other things than floats, where it is how pandas writes a missing value.
+
+    Example:
+        >>> missing(["x", np.nan, None]).tolist(), missing([0.5, np.nan])
+        ([False, True, True], None)
+    """
+    if isinstance(items, np.ndarray) and items.dtype != object:
+        nulls = np.isnat(items) if items.dtype.kind in "mM" else np.zeros(0, np.bool_)
+        return nulls if bool(nulls.any()) else None
+    objects = as_objects(items)
+    nulls = pd.isna(objects)
+    if not bool(nulls.any()):
+        return None
+    rest = {class_kind(cls) for cls in set(map(type, objects[~nulls]))}
+    markers: tuple[type, ...] = (np.datetime64, np.timedelta64)
+    if rest and not rest & SIGNIFICAND.keys():
+        markers += (float, np.floating)
+    for place in np.flatnonzero(nulls):
+        item = objects[place]
+        nulls[place] = class_kind(type(item)) is Kind.NULL or isinstance(item, markers)
+    return nulls if bool(nulls.any()) else None
+
+
+def as_objects(items: Sequence[Any] | npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return values as an array of objects, one for each."""
+    if isinstance(items, np.ndarray) and items.dtype == object and items.ndim == 1:
+        return items
+    made = np.empty(len(items), object)
+    for place, item in enumerate(items):  # NumPy would take arrays and lists apart
+        made[place] = item
+    return made
+
+
 def lists_mix(cells: Iterable[Iterable[Any]], target: DataType) -> bool:
     """Say whether each list with an integer that is no such float by itself is one of floats."""
     loose = {kind for kind in RANGES if cast_rule(kind, target, "safe") is Cast.REFUSED}
@@ -151,9 +190,11 @@ def lists_mix(cells: Iterable[Iterable[Any]], target: DataType) -> bool:
     return not any(found & loose and not found & SIGNIFICAND.keys() for found in kinds)
 
 
-def all_nan(items: Sequence[Any] | npt.NDArray[Any]) -> bool:
-    """Say whether every float among some values is NaN."""
-    return all(x != x for x in items if isinstance(x, (float, np.floating)))
+def all_nan(
+    items: Sequence[Any] | npt.NDArray[Any], classes: tuple[type, ...] | type = (float, np.floating)
+) -> bool:
+    """Say whether every float of some classes among some values is NaN."""
+    return all(x != x for x in items if isinstance(x, classes))
 
 
 def _array(
@@ -175,7 +216,28 @@ def _array(
         if nulls:  # Arrow reads pd.NA as null only where it reads NaN as null too
             items = [None if class_kind(type(x)) is Kind.NULL else x for x in items]
         return pa.array(items, _ARROW[kind], from_pandas=False)
+    if kind is Kind.STRING:
+        return texts(items)
     return pa.array(items, _ARROW[kind], from_pandas=True)
+
+
+def texts(items: Sequence[Any] | npt.NDArray[Any]) -> pa.Array:
+    """Build the array of texts; lone surrogates, which UTF-8 cannot write, stand in it escaped."""
+    try:
+        return pa.array(items, pa.string(), from_pandas=True)
+    except UnicodeEncodeError:
+        escaped = [escape(item) if isinstance(item, str) else item for item in items]
+        return pa.array(escaped, pa.string(), from_pandas=True)
+
+
+def escape(text: str) -> str:
+    """Return a text that UTF-8 can write: lone surrogates as Python's literals write them.
+
+    Example:
+        >>> escape("a\\ud800")
+        'a\\\\ud800'
+    """
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _common(found: set[Kind]) -> Kind | None:
@@ -193,7 +255,10 @@ def _common(found: set[Kind]) -> Kind | None:
 
 
 def _moments(items: Sequence[Any] | npt.NDArray[Any], found: set[Kind]) -> pa.Array | None:
-    """Build the array of dates, or of datetimes and dates, of one zone or of none."""
+    """Build the array of dates, or of datetimes and dates, of one zone or of none.
+
+    None where no unit holds every moment: none is ever cut to fit.
+    """
     if found == {Kind.DATE}:
         return pa.array(items, pa.date32(), from_pandas=True)
     zoned: set[bool] = set()
@@ -201,7 +266,10 @@ def _moments(items: Sequence[Any] | npt.NDArray[Any], found: set[Kind]) -> pa.Ar
     fine = False
     for item in items:
         if isinstance(item, np.datetime64):
-            item = pd.Timestamp(item)
+            stamp = pd.Timestamp(item)
+            if not np.isnat(item) and stamp.asm8.astype(item.dtype) != item:
+                return None
+            item = stamp
         if class_kind(type(item)) is Kind.NULL or item is pd.NaT or item != item:
             item = None
         elif isinstance(item, dt.datetime):
@@ -217,9 +285,15 @@ def _moments(items: Sequence[Any] | npt.NDArray[Any], found: set[Kind]) -> pa.Ar
     if fine:
         try:
             return pa.array(moments, pa.timestamp("ns", zone))
-        except pa.ArrowInvalid:
-            pass
+        except (pa.ArrowInvalid, OverflowError):  # before 1677 or after 2262
+            # Arrow would drop nanoseconds, and read a year that Python has not as another.
+            if any(isinstance(moment, pd.Timestamp) and _beyond(moment) for moment in moments):
+                return None
     return pa.array(moments, pa.timestamp("us", zone))
+
+
+def _beyond(moment: pd.Timestamp) -> bool:
+    return moment.nanosecond != 0 or not dt.MINYEAR <= moment.year <= dt.MAXYEAR
 
 
 def from_numpy(values: npt.NDArray[Any]) -> tuple[pa.Array | None, str]:

@@ -16,7 +16,7 @@ import pyarrow.types as pat
 from pandas.api.extensions import ExtensionDtype
 
 from spark_sig.engines.rebuild import rebuild
-from spark_sig.engines.scalars import from_numpy
+from spark_sig.engines.scalars import from_numpy, missing, texts
 from spark_sig.engines.values import Values, read_values
 from spark_sig.naming import SPARK_TYPE
 from spark_sig.plan import Anything, Leaf, Node, Nulls
@@ -80,23 +80,26 @@ def read_column(series: pd.Series[Any], target: ColumnType, casts: Casts) -> Col
 
 
 def _typed(values: npt.NDArray[Any]) -> Column:
-    """Read a column whose NumPy dtype says all; only datetimes have a null, NaN is a value."""
+    """Read a column whose NumPy dtype says all; only NaT is a null, NaN is a value."""
 
     def arrow() -> pa.Array:
         array, _ = from_numpy(values)
-        return pa.nulls(len(values), pa.bool_()) if array is None else array
+        return _present(len(values), missing(values)) if array is None else array
 
     dtype = values.dtype
-    nullable = dtype.kind == "M" and bool(np.isnat(values).any())
+    nullable = dtype.kind in "mM" and bool(np.isnat(values).any())
     return Column(values, lambda: numpy_field(dtype), arrow, dtype, nullable)
+
+
+def _present(count: int, nulls: npt.NDArray[np.bool_] | None) -> pa.Array:
+    """Say which values are there, of a type that Arrow has no equal for."""
+    return pa.array(np.ones(count, np.bool_), mask=nulls)
 
 
 def _read_objects(objects: npt.NDArray[Any], target: ColumnType, casts: Casts) -> Column:
     # One pass in C that looks at every value, and sees None as well.
     if target is DataType.string and pd.api.types.infer_dtype(objects, skipna=False) == "string":
-        return Column(
-            objects, lambda: _STRINGS, lambda: pa.array(objects, pa.string()), "string", False
-        )
+        return Column(objects, lambda: _STRINGS, lambda: texts(objects), "string", False)
     values = read_values(objects, target, casts)
     field = values.field("")
     key = ("object", field.type) if values.known and not values.changed else None
@@ -121,17 +124,38 @@ def _read_categories(series: pd.Series[Any], target: ColumnType, casts: Casts) -
 def _extension(series: pd.Series[Any], dtype: ExtensionDtype) -> Column:
     """Read a column of one of pandas' own dtypes, or of Arrow's."""
 
+    known = isinstance(dtype, (pd.StringDtype, pd.ArrowDtype, pd.DatetimeTZDtype))
+    known = known or hasattr(dtype, "numpy_dtype")
+
     def arrow() -> pa.Array:
+        if not known:
+            return _present(len(series), series.isna().to_numpy())
+        if isinstance(dtype, pd.StringDtype) and dtype.storage == "python":
+            return texts(series.to_numpy(dtype=object)).cast(field().type)
         array = pa.array(series)
         return array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
 
     def field() -> pa.Field:
-        known = isinstance(dtype, (pd.StringDtype, pd.ArrowDtype, pd.DatetimeTZDtype))
-        if known or hasattr(dtype, "numpy_dtype"):
+        if known:
             return pa.field("", pa.array(series.iloc[:0]).type)
         return pa.field("", pa.bool_(), metadata={SPARK_TYPE: str(dtype).encode()})
 
-    return Column(series.array, field, arrow, dtype, bool(series.hasnans))
+    if isinstance(dtype, pd.ArrowDtype):
+        made = pa.array(series)
+        chunks = made.chunks if isinstance(made, pa.ChunkedArray) else [made]
+        nullable = any(map(_may_be_null, chunks))
+    else:
+        nullable = bool(series.hasnans)
+    return Column(series.array, field, arrow, dtype, nullable)
+
+
+def _may_be_null(array: pa.Array) -> bool:
+    """Say whether an array counts a null, among the values that it encodes as well."""
+    if pat.is_dictionary(array.type):
+        return bool(array.null_count) or _may_be_null(array.dictionary)
+    if pat.is_run_end_encoded(array.type):
+        return _may_be_null(array.values)
+    return bool(array.null_count)
 
 
 # --- columns out ----------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.types as pat
 
 from spark_sig.engines.columns import prepare, row_count_violation, violations_of
 from spark_sig.errors import ViolationError
@@ -28,6 +29,7 @@ def enforce_table(table: pa.Table, schema: Schema, policy: Policy) -> pa.Table:
         >>> enforce_table(given, Schema([ColSpec("long", "a")]), Policy()).schema.field("a").type
         DataType(int64)
     """
+    given, table = table, _stored(table)
     prepared = prepare(table.schema, schema, policy)
     plan = prepared.plan
     work = [plan.fields[place] for place in prepared.work]
@@ -42,11 +44,33 @@ def enforce_table(table: pa.Table, schema: Schema, policy: Policy) -> pa.Table:
     order = {place: index for index, place in enumerate(prepared.work)}
     for place, field in enumerate(plan.fields):
         if field.source is not None and is_identity(field.node):
-            made[field.name] = table.column(field.source)
+            made[field.name] = given.column(field.source)
         else:
             chunks = [outcome.columns[order[place]] for outcome in outcomes]
             made[field.name] = pa.chunked_array(chunks, field.node.output)
     return pa.table(made) if made else table.select([])
+
+
+def _stored(table: pa.Table) -> pa.Table:
+    """Return a table with extension types, at every level, as what they are stored as."""
+    for place, field in enumerate(table.schema):
+        if (dtype := _storage(field.type)) != field.type:
+            column = table.column(place).cast(dtype)
+            table = table.set_column(place, field.with_type(dtype), column)
+    return table
+
+
+def _storage(dtype: pa.DataType) -> pa.DataType:
+    if isinstance(dtype, pa.BaseExtensionType):
+        return _storage(dtype.storage_type)
+    if pat.is_struct(dtype):
+        fields = [dtype.field(i) for i in range(dtype.num_fields)]
+        return pa.struct([f.with_type(_storage(f.type)) for f in fields])
+    if pat.is_list(dtype):
+        return pa.list_(dtype.value_field.with_type(_storage(dtype.value_type)))
+    if pat.is_large_list(dtype):
+        return pa.large_list(dtype.value_field.with_type(_storage(dtype.value_type)))
+    return dtype
 
 
 def enforce_array(array: pa.Array | pa.ChunkedArray, schema: Schema, policy: Policy) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
@@ -12,15 +11,28 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import pyarrow as pa
 
-from spark_sig.engines.arrays import check_tensor, exactly, same_dtype, shape_label
+from spark_sig.engines.arrays import (
+    check_tensor,
+    exactly,
+    has_null,
+    masked_array,
+    same_dtype,
+    shape_label,
+)
+from spark_sig.engines.frames import column_names
+from spark_sig.engines.scalars import as_objects, escape
 from spark_sig.engines.values import read_values
-from spark_sig.errors import Code, Violation, ViolationError
+from spark_sig.errors import Code, SignatureError, Violation, ViolationError
 from spark_sig.naming import member_path
+from spark_sig.planning.matching import match_names, near_miss
 from spark_sig.policy import Policy
 from spark_sig.schema import Schema, TensorSpec
 from spark_sig.types import DataType
 
+# Kinds whose elements NumPy may cut on the way in: NULs off the ends of text, fractions of moments.
+_CUT = "SUM"
 _LOSSY = "convert the column yourself, where losing that is meant"
 
 
@@ -47,22 +59,27 @@ def enforce_tensor_frame(
             raise ViolationError(found)
         return made
     out: dict[str, npt.NDArray[Any]] = {}
-    for spec in specs:
+    labels = data.columns.tolist()
+    names = column_names(labels, schema)
+    places = match_names(policy, [spec.name or "" for spec in specs], names)
+    for spec, place in zip(specs, places, strict=True):
         name = spec.name or ""
         path = member_path("$", name)
-        if list(data.columns).count(name) != 1:
-            there = "nothing" if name not in data.columns else "more than one column"
+        if place is None:
             label = shape_label(spec.type, spec.shape)
-            found.append(Violation(path, Code.MISSING_COLUMN, label, there))
+            hint = near_miss(name, names)
+            found.append(Violation(path, Code.MISSING_COLUMN, label, "nothing", hint))
             continue
-        array = _Column(data[name], spec, path, policy, found).array()
+        array = _Column(data.iloc[:, place], spec, path, policy, found).array()
         if array is not None:
             out[name] = array
+    extras = [place for place in range(len(labels)) if place not in places]
     if policy.extra == "forbid":
-        names = {spec.name for spec in specs}
-        found += _extras(label for label in data.columns if label not in names)
+        found += _extras(names[place] for place in extras)
     if found:
         raise ViolationError(found)
+    if policy.extra == "keep":
+        out |= {labels[place]: data.iloc[:, place].to_numpy() for place in extras}
     return out
 
 
@@ -80,6 +97,12 @@ def _unnamed(
     width = (spec.shape[1] if spec.shape[1] > 0 else len(columns)) if stacks else 1
     if policy.extra == "forbid":
         found += _extras(data.columns[width:])
+    elif policy.extra == "keep" and len(columns) > width:
+        raise SignatureError(
+            "an array has no place for extra columns",
+            path=member_path("$", escape(str(data.columns[width]))),
+            remedy="choose extra='drop', or name the tensor",
+        )
     elif policy.nulls == "allow" and len(columns) > width:
         # MLflow's reading: columns count for an unnamed tensor as its second axis.
         found.append(Violation("$", Code.SHAPE, expected, f"{len(columns)} columns"))
@@ -93,7 +116,10 @@ def _unnamed(
     # The columns' common dtype has to be the tensor's: nothing else says what was meant.
     dtypes = [column.dtype for column in columns]
     plain = [d if isinstance(d, np.dtype) else np.dtype(object) for d in dtypes]
-    common = np.result_type(*plain)
+    try:
+        common = np.result_type(*plain)
+    except TypeError:  # no dtype holds moments and numbers
+        common = np.dtype(object)
     if not same_dtype(common, spec.type):
         observed = f"columns of {', '.join(sorted({str(d) for d in dtypes}))}"
         found.append(Violation("$", Code.TYPE, expected, observed, "cast the columns first"))
@@ -146,7 +172,11 @@ class _Column:
         if shape[0] not in (-1, rows):
             self._find(Code.ROW_COUNT, f"{rows} rows")
         if self.spec.type.kind == "O" and shape == (-1,):
-            return self.series.to_numpy(dtype=object)
+            objects = self.series.to_numpy(dtype=object)
+            if self.series.dtype.kind not in "biuf" and has_null(objects, self.policy):
+                self._find(Code.NULL, "null")
+                return None
+            return objects
         flat, dims = self._flat()
         if flat is None:
             return self._ragged() if self.uneven else None
@@ -156,9 +186,12 @@ class _Column:
             return None
         return made.reshape((rows, *fitted))
 
+    @property
+    def _expected(self) -> str:
+        return shape_label(self.spec.type, self.spec.shape)
+
     def _find(self, code: Code, observed: str, remedy: str = "") -> None:
-        expected = shape_label(self.spec.type, self.spec.shape)
-        self.found.append(Violation(self.path, code, expected, observed, remedy))
+        self.found.append(Violation(self.path, code, self._expected, observed, remedy))
 
     def _flat(self) -> tuple[npt.NDArray[Any] | None, tuple[int, ...]]:
         """Return all elements in one array, and the shape of each row."""
@@ -167,7 +200,10 @@ class _Column:
             return series.to_numpy(), ()
         if series.dtype != object:
             series = series.astype(object)
-        cells: Sequence[Any] = series.tolist()
+        return self._level(series.tolist())
+
+    def _level(self, cells: Sequence[Any]) -> tuple[npt.NDArray[Any] | None, tuple[int, ...]]:
+        """Take rows apart, level by level; where they are of different shapes, find or note it."""
         dims: list[int] = []
         while cells and all(map(_is_list, cells)):
             shapes = {c.shape if isinstance(c, np.ndarray) else (len(c),) for c in cells}
@@ -179,13 +215,30 @@ class _Column:
                 self._find(Code.SHAPE, f"rows of different shapes: {lengths}")
                 return None, ()
             dims += next(iter(shapes))
-            typed = [c for c in cells if isinstance(c, np.ndarray) and c.dtype != object]
+            arrays = [c for c in cells if isinstance(c, np.ndarray)]
+            if np.ma.MaskedArray in set(map(type, arrays)) and any(map(np.ma.is_masked, arrays)):
+                self.found.append(masked_array(self.path, self._expected))
+                return None, ()
+            typed = [c.reshape(-1) for c in arrays if c.dtype != object]
             if len(typed) == len(cells):
-                return np.concatenate([c.reshape(-1) for c in typed]), tuple(dims)
+                return self._joined(typed), tuple(dims)
             cells = list(
                 chain.from_iterable(c.ravel() if isinstance(c, np.ndarray) else c for c in cells)
             )
         return self._scalars(cells), tuple(dims) if cells else self._empty()
+
+    def _joined(self, arrays: list[npt.NDArray[Any]]) -> npt.NDArray[Any] | None:
+        """Join arrays; those of different dtypes as the tensor's, as NumPy's common one rounds."""
+        dtypes = {array.dtype: array for array in arrays}
+        if len(dtypes) > 1 and not all(same_dtype(d, arrays[0].dtype) for d in dtypes):
+            made = []
+            for array in arrays:
+                exact = self._exact(array)
+                if exact is None:
+                    return None
+                made.append(exact)
+            arrays = made
+        return np.concatenate(arrays)
 
     def _ragged(self) -> npt.NDArray[Any] | None:
         """Check rows of different shapes level by level; each becomes an array where it is one."""
@@ -198,10 +251,28 @@ class _Column:
         if len(self.found) > before:
             return None
         for place, cell in enumerate(rows):
-            # A row that is ragged in itself stays as it is.
-            with contextlib.suppress(ValueError):
-                rows[place] = np.array(cell, self.spec.type)
+            made = self._row(cell)
+            if len(self.found) > before:
+                return None
+            rows[place] = made
         return rows
+
+    def _row(self, cell: Any) -> Any:
+        """Make an array of a row of elements of the tensor's kind, where it is one."""
+        if self.spec.type.kind in _CUT:
+            self.uneven = False
+            flat, dims = self._level([cell])
+            made = None if flat is None else self._exact(flat)
+            if made is not None:
+                return made.reshape(dims)
+            return cell
+        try:
+            return np.array(cell, self.spec.type)
+        except OverflowError:
+            self._find(Code.CAST, f"integer that {self.spec.type.name} cannot hold", _LOSSY)
+        except ValueError:
+            pass  # ragged in itself: it stays as it is
+        return cell
 
     def _empty(self) -> tuple[int, ...]:
         return tuple(max(dim, 0) for dim in self.spec.shape[1:])
@@ -221,14 +292,17 @@ class _Column:
             return None
         if not len(cells):
             return np.empty(0, self.spec.type)
+        if values.array.type == pa.string() and self.spec.type.kind == "U":
+            return self._texts(as_objects(cells))  # as Python has them, lone surrogates too
         given: npt.NDArray[Any] = values.array.to_numpy(zero_copy_only=False)
-        if given.dtype == object and self.spec.type.kind in "SU":
-            text = given.astype(self.spec.type)
-            if (text.astype(object) == given).all():
-                return text
-            self._find(Code.CAST, "text that ends in NUL", _LOSSY)
-            return None
-        return given
+        return self._texts(given) if self.spec.type.kind == "S" else given
+
+    def _texts(self, given: npt.NDArray[Any]) -> npt.NDArray[Any] | None:
+        text = given.astype(self.spec.type)
+        if (text.astype(object) == given).all():
+            return text
+        self._find(Code.CAST, "text that ends in NUL", _LOSSY)
+        return None
 
     def _dims(self, given: tuple[int, ...]) -> tuple[int, ...] | None:
         """Fit the shape of each row to the tensor's, a flat row of the right length included."""
@@ -256,11 +330,16 @@ class _Column:
         dtype = self.spec.type
         if not len(flat):
             return np.empty(flat.shape, dtype)
-        if flat.dtype.kind == "M" and bool(np.isnat(flat).any()):
+        if flat.dtype.kind in "mM" and bool(np.isnat(flat).any()):
             self._find(Code.NULL, "null")
             return None
         if dtype.kind == "O":
-            return flat.astype(object)
+            # NumPy would make integers of nanoseconds.
+            return (
+                np.asarray(pd.Series(flat).astype(object))
+                if flat.dtype.kind in "mM"
+                else flat.astype(object)
+            )
         if self.policy.casts == "exact" and not self._native(flat.dtype):
             self._find(Code.TYPE, str(flat.dtype), "cast the column first")
             return None

@@ -18,13 +18,17 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from spark_sig.casts import SIGNIFICAND, Kind
+from spark_sig.engines.arrays import MASKED
 from spark_sig.engines.scalars import (
     FLOATS,
     all_nan,
     class_kind,
     classes_name,
+    escape,
     lists_mix,
+    missing,
     read_scalars,
+    texts,
 )
 from spark_sig.errors import assert_never
 from spark_sig.naming import SPARK_TYPE
@@ -142,8 +146,7 @@ def _opaque(items: Sequence[Any] | npt.NDArray[Any], name: str) -> Values:
 
 def _anything(items: Sequence[Any] | npt.NDArray[Any]) -> Values:
     """Keep which values are null, and nothing else."""
-    valid = np.fromiter((class_kind(type(x)) is not Kind.NULL for x in items), np.bool_, len(items))
-    return Values(items, pa.array(valid, mask=~valid))
+    return Values(items, pa.array(np.ones(len(items), np.bool_), mask=missing(items)))
 
 
 # --- lists, records, maps -------------------------------------------------------------------------
@@ -168,6 +171,8 @@ def _lists(items: Sequence[Any] | npt.NDArray[Any], element: ColumnType, casts: 
     nulls = _null_places(items, _is_list)
     if isinstance(nulls, str):
         return _opaque(items, nulls)
+    if np.ma.MaskedArray in set(map(type, items)) and any(map(np.ma.is_masked, items)):
+        return _opaque(items, MASKED)
     cells: Sequence[Any] | npt.NDArray[Any] = items
     if nulls is not None:
         cells = [() if null else x for x, null in zip(items, nulls, strict=True)]
@@ -244,7 +249,10 @@ def _unasked(dicts: Sequence[Any] | npt.NDArray[Any], names: set[str]) -> list[t
                 extra.setdefault(key, set()).add(type(one[key]))
     absent = [None] * len(dicts)
     return [
-        (key if isinstance(key, str) else repr(key), _opaque(absent, classes_name(c) or "null"))
+        (
+            escape(key if isinstance(key, str) else repr(key)),
+            _opaque(absent, classes_name(c) or "null"),
+        )
         for key, c in extra.items()
     ]
 
@@ -264,7 +272,7 @@ def _maps(items: Sequence[Any] | npt.NDArray[Any], target: Map, casts: Casts) ->
     inside = read_values(flat, target.value_type, casts, alone=True)
     offsets = _offsets(map(len, dicts), len(items), nulls)
     dtype = pa.map_(pa.string(), inside.field("value"))
-    entries = pa.array(keys, pa.string())
+    entries = texts(keys)
     return Values(
         items, pa.MapArray.from_arrays(offsets, entries, inside.array, type=dtype), elements=inside
     )

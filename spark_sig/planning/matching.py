@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 import pyarrow as pa
 
 from spark_sig.errors import Code, SignatureError
-from spark_sig.naming import member_path, type_name
+from spark_sig.naming import column_places, folded, member_path, type_name
 from spark_sig.planning.draft import Draft
 from spark_sig.policy import Policy
 from spark_sig.schema import Schema
@@ -25,10 +25,9 @@ def match_columns(
     draft: Draft, source: pa.Schema, schema: Schema
 ) -> tuple[list[int | None], list[int]]:
     """Find each spec's column, and what becomes of the columns that no spec asks for."""
+    matches: list[int | None]
     if schema.has_names:
-        column_places(draft.policy, [spec.name or "" for spec in schema])
-        places = column_places(draft.policy, source.names)
-        matches = [places.get(folded(draft.policy, spec.name or "")) for spec in schema]
+        matches = match_names(draft.policy, [spec.name or "" for spec in schema], source.names)
     else:
         matches = [i if i < len(source) else None for i in range(len(schema))]
     taken = set(matches)
@@ -41,24 +40,11 @@ def match_columns(
     return matches, extras if draft.policy.extra == "keep" else []
 
 
-def folded(policy: Policy, name: str) -> str:
-    """Return a name as the policy compares it."""
-    return name if policy.case == "sensitive" else name.lower()
-
-
-def column_places(policy: Policy, names: Sequence[str]) -> dict[str, int]:
-    """Return the place of each name; refuse names that the policy cannot tell apart."""
-    places: dict[str, int] = {}
-    for place, name in enumerate(names):
-        key = folded(policy, name)
-        if key in places:
-            raise SignatureError(
-                f"{names[places[key]]!r} and {name!r} differ in case only",
-                path=member_path("$", name),
-                remedy="rename one, or match with case='sensitive'",
-            )
-        places[key] = place
-    return places
+def match_names(policy: Policy, wanted: Sequence[str], names: Sequence[str]) -> list[int | None]:
+    """Return the place of each wanted name among some names; None where it is not there."""
+    column_places(policy, wanted)
+    places = column_places(policy, names)
+    return [places.get(folded(policy, name)) for name in wanted]
 
 
 def refuse_duplicates(source: pa.Schema) -> None:

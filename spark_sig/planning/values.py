@@ -10,6 +10,8 @@ from spark_sig.compile.arrow import arrow_type
 from spark_sig.errors import Code, assert_never
 from spark_sig.naming import (
     VECTOR,
+    column_places,
+    folded,
     is_list,
     label,
     member_path,
@@ -31,7 +33,7 @@ from spark_sig.plan import (
     is_identity,
 )
 from spark_sig.planning.draft import Draft
-from spark_sig.planning.matching import HINTS, column_places, folded, near_miss
+from spark_sig.planning.matching import HINTS, near_miss
 from spark_sig.types import AnyType, Array, ColumnType, DataType, Map, Object, SparkMLVector
 
 

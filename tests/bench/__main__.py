@@ -29,7 +29,7 @@ def _driver() -> Iterator[Ratio]:
 
 def _spark() -> Iterator[Ratio]:
     from jobs.session import build_session
-    from tests.bench.spark_cases import arrays, scalars, wide
+    from tests.bench.spark_cases import arrays, inference, nested, scalars, wide
 
     conf = {"spark.sql.shuffle.partitions": "2", "spark.databricks.delta.snapshotPartitions": "2"}
     spark = build_session("spark_sig bench", driver_memory="6g", conf=conf)
@@ -37,6 +37,8 @@ def _spark() -> Iterator[Ratio]:
         yield from scalars(spark, FOLDER, 8_000_000)
         yield from arrays(spark, FOLDER, 2_000_000)
         yield from wide(spark, FOLDER, 20_000, 2_000)
+        yield from inference(spark, FOLDER, 8_000_000)
+        yield from nested(spark, FOLDER, 500_000)
     finally:
         spark.stop()
 

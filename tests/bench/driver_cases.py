@@ -7,10 +7,11 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+import warnings
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from spark_sig import ModelSignature, enforce
+from spark_sig import ModelSignature, enforce, infer_signature
 from tests.bench.frames import case
 from tests.bench.measure import Ratio, Run, interleaved, repeated
 
@@ -18,12 +19,16 @@ from tests.bench.measure import Ratio, Run, interleaved, repeated
 NO_BYTECODE = "PYTHONDONTWRITEBYTECODE"
 WORKER = Path(__file__).with_name("mlflow_worker.py")
 
-# Case, calls in one run, MLflow's calls in one run, times faster that it should be, and rounds.
+# Action, case, calls in one run, MLflow's calls in one run, times faster that it should be, and
+# rounds.
 CASES = (
-    ("mixed", 3, 3, 1.5, 7),
-    ("numeric", 50, 10, 20.0, 7),
-    ("objects", 1, 1, 30.0, 5),
-    ("one row", 500, 200, 1.0, 7),
+    ("enforce", "mixed", 3, 3, 1.5, 7),
+    ("enforce", "numeric", 50, 10, 20.0, 7),
+    ("enforce", "objects", 1, 1, 30.0, 5),
+    ("enforce", "one row", 500, 200, 1.0, 7),
+    ("infer", "mixed", 3, 1, 100.0, 5),
+    ("infer", "objects", 1, 1, 20.0, 5),
+    ("infer", "one row", 500, 200, 1.0, 7),
 )
 # What "microseconds" may be, for an array of any size.
 ARRAY = 10e-6
@@ -41,21 +46,32 @@ def against_mlflow(python: Path) -> Iterator[Ratio]:
         asks, answers = worker.stdin, worker.stdout
         if asks is None or answers is None or answers.readline().strip() != "ready":
             raise RuntimeError(f"MLflow does not start under {python}")
-        for name, times, theirs, target, rounds in CASES:
-            data, schema = case(name)
-            signature = ModelSignature.from_dict({"inputs": json.dumps(schema)})
-            mine = repeated(lambda data=data, sig=signature: enforce(data, sig), times)
+        for action, name, times, theirs, target, rounds in CASES:
+            mine = repeated(_mine(action, name), times)
 
-            def mlflow(name: str = name, theirs: int = theirs) -> float:
-                asks.write(f"{name} {theirs}\n")
+            def mlflow(request: str = f"{action} {name} {theirs}\n") -> float:
+                asks.write(request)
                 asks.flush()
                 return float(answers.readline())
 
             seconds, base = interleaved([mine, mlflow], rounds)
-            yield Ratio(
-                f"enforce on the driver, {name}: times MLflow", seconds, base, target, False
-            )
+            title = f"{action} on the driver, {name}: times MLflow"
+            yield Ratio(title, seconds, base, target, False)
         asks.close()
+
+
+def _mine(action: str, name: str) -> Callable[[], object]:
+    data, schema = case(name)
+    if action == "infer":
+
+        def infer() -> object:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                return infer_signature(data)
+
+        return infer
+    signature = ModelSignature.from_dict({"inputs": json.dumps(schema)})
+    return lambda: enforce(data, signature)
 
 
 def arrays() -> Iterator[Ratio]:

@@ -1,7 +1,8 @@
 """MLflow's side of the benchmark, in an environment of its own.
 
-Reads ``CASE TIMES`` lines, and answers each with the seconds of one call of MLflow's
-``_enforce_schema`` on that case's data.  It is run by path, as this package is not there.
+Reads ``ACTION CASE TIMES`` lines, and answers each with the seconds of one call on that case's
+data: ``enforce`` is MLflow's ``_enforce_schema``, ``infer`` its ``infer_signature``.  It is run by
+path, as this package is not there.
 """
 
 from __future__ import annotations
@@ -19,20 +20,25 @@ def main() -> None:
     """Answer until the input ends."""
     warnings.simplefilter("ignore")
     from frames import case  # type: ignore[import-not-found]  # beside this file
+    from mlflow.models import infer_signature
     from mlflow.models.utils import _enforce_schema
     from mlflow.types import Schema
 
     cases = {}
     print("ready", flush=True)
     for line in sys.stdin:
-        name, _, times = line.strip().rpartition(" ")
+        action, _, rest = line.strip().partition(" ")
+        name, _, times = rest.rpartition(" ")
         if name not in cases:
             data, schema = case(name)
             cases[name] = data, Schema.from_json(json.dumps(schema))
         data, schema = cases[name]
         start = time.perf_counter()
         for _ in range(int(times)):
-            _enforce_schema(data, schema)
+            if action == "infer":
+                infer_signature(data)
+            else:
+                _enforce_schema(data, schema)
         print((time.perf_counter() - start) / int(times), flush=True)
 
 

@@ -7,7 +7,15 @@ from pathlib import Path
 
 from pyspark.sql import DataFrame, SparkSession
 
-from spark_sig import Array, ColSpec, ModelSignature, Schema, enforce_signature, validate
+from spark_sig import (
+    Array,
+    ColSpec,
+    ModelSignature,
+    Schema,
+    enforce_signature,
+    infer_table,
+    validate,
+)
 from spark_sig.compile.spark import source_schema
 from spark_sig.planner import plan_enforcement
 from tests.bench.measure import Ratio, interleaved, timed
@@ -15,9 +23,15 @@ from tests.bench.measure import Ratio, interleaved, timed
 SCALARS = ("long", "double", "integer", "string")
 
 
-def _table(spark: SparkSession, path: Path, make: Callable[[], DataFrame]) -> DataFrame:
+def _table(
+    spark: SparkSession, path: Path, make: Callable[[], DataFrame], indexed: int | None = None
+) -> DataFrame:
+    """Read a table, made first where it is not there; ``indexed`` columns have statistics."""
     if not (path / "_delta_log").exists():
-        make().write.format("delta").save(str(path))
+        writer = make().write.format("delta")
+        if indexed is not None:
+            writer = writer.option("delta.dataSkippingNumIndexedCols", str(indexed))
+        writer.save(str(path))
     return spark.read.format("delta").load(str(path))
 
 
@@ -122,3 +136,55 @@ def wide(spark: SparkSession, folder: Path, rows: int, columns: int) -> Iterator
     yield Ratio(f"planning {columns:,} columns / 1 s", planning, 1.0, 1.0)
     checked, scan = interleaved([timed(gate), timed(_scan(df))])
     yield Ratio(f"gate on {rows:,} x {columns:,} / scan", checked, scan, 2.0)
+
+
+def inference(spark: SparkSession, folder: Path, rows: int) -> Iterator[Ratio]:
+    """Measure inference: from the log alone, from a scan of scalars, and of nested columns."""
+    path = folder / f"scalars-{rows}"
+    _table(spark, path, lambda: spark.range(rows).selectExpr(*_columns(False)))
+    bare = folder / f"bare-{rows}"
+    unknown = _table(spark, bare, lambda: spark.range(rows).selectExpr(*_columns(False)), 0)
+
+    def infer(table: Path, read: int) -> Callable[[], None]:
+        def run() -> None:
+            found = infer_table(table, spark=spark)
+            assert (found.rows, len(found.scanned)) == (rows, read)
+
+        return run
+
+    def count() -> None:
+        assert spark.read.format("delta").load(str(path)).count() == rows
+
+    proven, counted, scanned, scan = interleaved(
+        [timed(infer(path, 0)), timed(count), timed(infer(bare, 16)), timed(_scan(unknown))]
+    )
+    name = f"{rows:,} x 16 scalars"
+    yield Ratio(f"infer {name} from statistics / count()", proven, counted, 2.0)
+    yield Ratio(f"infer {name} without statistics / scan", scanned, scan, 1.15)
+
+
+def nested(spark: SparkSession, folder: Path, rows: int) -> Iterator[Ratio]:
+    """Measure inference of nested columns against an empty Python stage over them."""
+    path = folder / f"nested-{rows}"
+    df = _table(
+        spark,
+        path,
+        lambda: spark.range(rows).selectExpr(
+            "id",
+            "transform(sequence(0, 3), i -> "
+            "named_struct('sku', concat('s', i), 'price', id * 1.5D)) AS orders",
+            "map('a', id, 'b', id + 1) AS counts",
+        ),
+    )
+
+    def empty(batches):  # type: ignore[no-untyped-def]
+        for _ in batches:
+            pass
+        return iter(())
+
+    def infer() -> None:
+        assert infer_table(path, spark=spark).scanned == ("orders", "counts")
+
+    stage = df.select("orders", "counts").mapInArrow(empty, "x int")
+    seconds, base = interleaved([timed(infer), timed(_scan(stage))])
+    yield Ratio(f"infer {rows:,} x 2 nested columns / empty stage", seconds, base, 1.3)
