@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from spark_sig.delta.log import (
     Snapshot,
+    count_files,
     first_line,
     is_classic,
+    is_table,
     quoted,
     read_snapshot,
     read_version,
@@ -43,6 +45,31 @@ class Resolved:
     expected_rows: int | None = None
     snapshot: Snapshot | None = None
 
+    @classmethod
+    def of(cls, frame: DataFrame, snapshot: Snapshot, name: str) -> Resolved:
+        """Return a Delta table at one version, by the name that it was given."""
+        info = Source(
+            "delta",
+            name,
+            snapshot.table_id,
+            snapshot.version,
+            snapshot.files,
+            pinned=True,
+            uncounted=snapshot.uncounted,
+        )
+        return cls(frame, info, snapshot.rows, snapshot)
+
+    def counted(self) -> Resolved:
+        """Return the same with files and rows counted, where a log counts them.
+
+        Raises:
+            SourceError: where the log cannot be read.
+        """
+        if self.snapshot is None or self.snapshot.files is not None:
+            return self
+        found = count_files(self.frame.sparkSession, self.snapshot)
+        return Resolved.of(self.frame, found, self.info.name)
+
     @property
     def enforced(self) -> bool:
         """Whether its NOT NULL flags are enforced."""
@@ -55,6 +82,7 @@ def resolve(
     version: int | None = None,
     timestamp: str | None = None,
     spark: SparkSession | None = None,
+    counted: bool = True,
 ) -> Resolved:
     """Resolve a DataFrame, a Delta or Parquet path, or a catalog name.
 
@@ -67,6 +95,8 @@ def resolve(
         version: the Delta version to take.
         timestamp: the time to take a Delta table at.
         spark: the session; the active one where None.
+        counted: whether to count the files and rows of a Delta table, which takes a query over
+            the list of its files; :meth:`Resolved.counted` does it later.
 
     Raises:
         SourceError: where it cannot be read, or has no such version.
@@ -84,13 +114,13 @@ def resolve(
     name = os.fspath(data)
     # Spark's own spelling of a path in place of a table.
     if spelt := re.fullmatch(r"(?:delta|parquet)\.`(.+)`", name):
-        return _path(session, spelt[1].replace("``", "`"), name, version, timestamp)
+        return _path(session, spelt[1].replace("``", "`"), name, version, timestamp, counted)
     if isinstance(data, os.PathLike) or "/" in name or ":" in name:
-        return _path(session, name, name, version, timestamp)
+        return _path(session, name, name, version, timestamp, counted)
     if _in_catalog(session, name):
-        return _catalog(session, name, version, timestamp)
+        return _catalog(session, name, version, timestamp, counted)
     if os.path.exists(name):
-        return _path(session, name, name, version, timestamp)
+        return _path(session, name, name, version, timestamp, counted)
     raise SourceError(f"there is no table and no path {name!r}")
 
 
@@ -135,7 +165,7 @@ def _in_catalog(spark: SparkSession, name: str) -> bool:
 
 
 def _catalog(
-    spark: SparkSession, name: str, version: int | None, timestamp: str | None
+    spark: SparkSession, name: str, version: int | None, timestamp: str | None, counted: bool
 ) -> Resolved:
     try:
         table = spark.catalog.getTable(name)
@@ -148,31 +178,28 @@ def _catalog(
     except spark_errors() as error:
         raise SourceError(f"the table {name} cannot be read: {first_line(error)}") from error
     if detail["format"] == "delta":
-        return _path(spark, detail["location"], name, version, timestamp)
+        return _path(spark, detail["location"], name, version, timestamp, counted)
     _refuse_versions(name, f"{detail['format']} table", version, timestamp)
     return Resolved(spark.table(name), Source(str(detail["format"]), name))
 
 
 def _path(
-    spark: SparkSession, path: str, name: str, version: int | None, timestamp: str | None
+    spark: SparkSession,
+    path: str,
+    name: str,
+    version: int | None,
+    timestamp: str | None,
+    counted: bool,
 ) -> Resolved:
     path = absolute(spark, path)
     try:
-        missing = _no_delta(spark, path)
+        there = is_classic(spark) and is_table(spark, path)
+        missing = None if there else _no_delta(spark, path)
         if not missing:
-            snapshot = read_snapshot(spark, path, version, timestamp)
-            info = Source(
-                "delta",
-                name,
-                snapshot.table_id,
-                snapshot.version,
-                snapshot.files,
-                pinned=True,
-                uncounted=snapshot.uncounted,
-            )
+            snapshot = read_snapshot(spark, path, version, timestamp, counted=counted)
             frame = read_version(spark, snapshot)
             frame.schema  # noqa: B018  # a version that cannot be read fails here, not later
-            return Resolved(frame, info, snapshot.rows, snapshot)
+            return Resolved.of(frame, snapshot, name)
     except spark_errors() as error:
         raise SourceError(f"the table {name} cannot be read: {first_line(error)}") from error
     try:

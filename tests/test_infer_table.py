@@ -145,9 +145,8 @@ def test_a_table_a_frame_and_parquet_give_the_same_signature(
 
 def test_each_field_says_why(spark: SparkSession, tmp_path: Path) -> None:
     path = tmp_path / "table"
-    spark.sql(
-        f"CREATE TABLE delta.`{path}` (k BIGINT NOT NULL, a BIGINT, b BIGINT, l ARRAY<INT>) USING delta"
-    )
+    columns = "k BIGINT NOT NULL, a BIGINT, b BIGINT, l ARRAY<INT>"
+    spark.sql(f"CREATE TABLE delta.`{path}` ({columns}) USING delta")
     df = spark.range(0, 8, 1, 2).selectExpr(
         "id AS k", "id AS a", "IF(id = 3, NULL, id) AS b", "array(IF(id = 1, NULL, 2)) AS l"
     )

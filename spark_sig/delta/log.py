@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from spark_sig.errors import SourceError
@@ -38,8 +38,27 @@ def is_classic(spark: SparkSession) -> bool:
     return hasattr(spark, "_jsparkSession")
 
 
+def is_table(spark: SparkSession, path: str) -> bool:
+    """Say whether a classic session surely finds a Delta table at a path, without a query.
+
+    False says nothing: the log may be broken, or the session without Delta Lake.
+    """
+    try:
+        entry: Any = spark._jvm.org.apache.spark.sql.delta.DeltaLog  # type: ignore[union-attr]
+        return int(entry.forTableWithSnapshot(spark._jsparkSession, path)._2().version()) >= 0
+    except spark_errors():
+        return False
+    except TypeError:  # without Delta Lake its name is that of a package
+        return False
+
+
 def read_snapshot(
-    spark: SparkSession, path: str, version: int | None = None, timestamp: str | None = None
+    spark: SparkSession,
+    path: str,
+    version: int | None = None,
+    timestamp: str | None = None,
+    *,
+    counted: bool = True,
 ) -> Snapshot:
     """Resolve a table to one version, the newest where neither version nor time is given.
 
@@ -49,6 +68,8 @@ def read_snapshot(
         version: the version to take.
         timestamp: the time to take the table at, read by Spark in the session's time zone where
             it names none.
+        counted: whether to count files and rows, which takes a query over the list of files; see
+            :func:`count_files`.
 
     Raises:
         SourceError: where there is no such table, version or time.
@@ -56,7 +77,8 @@ def read_snapshot(
     if timestamp is not None:
         version = _version_at(spark, path, timestamp)
     if is_classic(spark):
-        return _from_log(spark, path, version)
+        found = _from_log(spark, path, version)
+        return count_files(spark, found) if counted else found
     return _from_history(spark, path, version)
 
 
@@ -119,40 +141,93 @@ def _from_history(spark: SparkSession, path: str, version: int | None) -> Snapsh
 
 def _from_log(spark: SparkSession, path: str, version: int | None) -> Snapshot:
     from py4j.protocol import Py4JJavaError
-    from pyspark.sql import DataFrame
-    from pyspark.sql import functions as F
 
-    entry: Any = spark._jvm.org.apache.spark.sql.delta.DeltaLog  # type: ignore[union-attr]
     try:
-        pair = entry.forTableWithSnapshot(spark._jsparkSession, path)
-        snapshot = pair._2()
-        if int(snapshot.version()) < 0:
-            raise SourceError(f"there is no Delta table at {path}")
-        if version is not None and version != int(snapshot.version()):
-            if not 0 <= version < int(snapshot.version()):
-                raise SourceError(
-                    f"the table {path} has no version {version}; the newest is "
-                    f"{int(snapshot.version())}"
-                )
-            snapshot = snapshot_at(pair._1(), version)
-        files = DataFrame(snapshot.allFiles().toDF(), spark)
-        records = F.get_json_object("stats", "$.numRecords").cast("long")
-        deleted = F.coalesce(F.col("deletionVector.cardinality"), F.lit(0))
-        row = files.agg(
-            F.count("*"), F.count(records), F.coalesce(F.sum(records - deleted), F.lit(0))
-        ).collect()[0]
-        table_id = str(snapshot.metadata().id())
-        found = int(snapshot.version())
+        found = _opened(spark, path, version)
+        return Snapshot(path, str(found.metadata().id()), int(found.version()), None, None)
     except Py4JJavaError as error:
         raise SourceError(
             f"the log of the table {path} cannot be read at "
             f"{'its newest version' if version is None else f'version {version}'}: "
             f"{first_line(error)}"
         ) from error
-    return Snapshot(path, table_id, found, int(row[0]), int(row[2]), int(row[0]) - int(row[1]))
 
 
-def snapshot_at(log: Any, version: int) -> Any:
+def count_files(spark: SparkSession, snapshot: Snapshot) -> Snapshot:
+    """Return a snapshot with its files and rows counted, where the log is in reach.
+
+    Raises:
+        SourceError: where the log cannot be read.
+    """
+    from pyspark.sql import functions as F
+
+    if not is_classic(spark):
+        return snapshot
+    try:
+        records = F.get_json_object("stats", "$.numRecords").cast("long")
+        deleted = F.coalesce(F.col("deletionVector.cardinality"), F.lit(0))
+        row = (
+            list_files(spark, open_snapshot(spark, snapshot))
+            .agg(F.count("*"), F.count(records), F.coalesce(F.sum(records - deleted), F.lit(0)))
+            .collect()[0]
+        )
+    except spark_errors() as error:
+        raise SourceError(
+            f"the log of the table {snapshot.path} cannot be read at version {snapshot.version}: "
+            f"{first_line(error)}"
+        ) from error
+    files, told = int(row[0]), int(row[1])
+    return replace(snapshot, files=files, rows=int(row[2]), uncounted=files - told)
+
+
+# A list of so many files is read by one task in well under a second; a shuffle takes longer.
+FEW_FILES = 10_000
+
+
+def list_files(spark: SparkSession, opened: Any) -> DataFrame:
+    """Return the files of a snapshot of Delta's own, as its log lists them; few in one partition.
+
+    An aggregate over one partition shuffles nothing.
+    """
+    from py4j.protocol import Py4JError
+    from pyspark.sql import DataFrame
+
+    files = DataFrame(opened.allFiles().toDF(), spark)
+    try:
+        known = opened.numOfFilesIfKnown()  # not in every release
+        few = bool(known.isDefined()) and int(known.get()) <= FEW_FILES
+    except Py4JError:
+        few = False
+    return files.coalesce(1) if few else files
+
+
+def _opened(spark: SparkSession, path: str, version: int | None) -> Any:
+    """Return Delta's own snapshot of a version, of the newest one where None."""
+    entry: Any = spark._jvm.org.apache.spark.sql.delta.DeltaLog  # type: ignore[union-attr]
+    pair = entry.forTableWithSnapshot(spark._jsparkSession, path)
+    newest = int(pair._2().version())
+    if newest < 0:
+        raise SourceError(f"there is no Delta table at {path}")
+    if version is None or version == newest:
+        return pair._2()
+    if not 0 <= version < newest:
+        raise SourceError(f"the table {path} has no version {version}; the newest is {newest}")
+    return _snapshot_at(pair._1(), version)
+
+
+def open_snapshot(spark: SparkSession, snapshot: Snapshot) -> Any:
+    """Return Delta's own snapshot of a version that was resolved before.
+
+    Raises:
+        SourceError: where another table has taken its place.
+    """
+    found = _opened(spark, snapshot.path, snapshot.version)
+    if str(found.metadata().id()) != snapshot.table_id:
+        raise SourceError(f"another table has taken the place of {snapshot.path} meanwhile")
+    return found
+
+
+def _snapshot_at(log: Any, version: int) -> Any:
     """Call ``DeltaLog.getSnapshotAt``, whose number of defaulted arguments differs by release."""
     from py4j.protocol import Py4JError
 

@@ -14,7 +14,14 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
-from spark_sig.delta.log import Snapshot, snapshot_at, first_line, is_classic, spark_errors
+from spark_sig.delta.log import (
+    Snapshot,
+    first_line,
+    is_classic,
+    list_files,
+    open_snapshot,
+    spark_errors,
+)
 from spark_sig.errors import SignatureError, SourceError, assert_never
 
 if TYPE_CHECKING:
@@ -84,9 +91,10 @@ def null_evidence(
         files = snapshot.files or 0
         return {place: NullEvidence(Nulls.UNKNOWN, 0, files, files) for place in places}
     try:
-        metadata, listed = _open(spark, snapshot)
-        asked = _ask(_columns(metadata), places)
-        found = {row["place"]: row for row in _verdicts(listed, asked).collect()}
+        opened = open_snapshot(spark, snapshot)
+        asked = _ask(_columns(json.loads(opened.metadata().json())["metaData"]), places)
+        verdicts = _verdicts(spark, list_files(spark, opened), asked)
+        found = {row["place"]: row for row in verdicts.collect()}
     except spark_errors() as error:
         raise SourceError(
             f"the log of the table {snapshot.path} cannot be read at version {snapshot.version}: "
@@ -136,21 +144,6 @@ def _evidence(row: Any) -> NullEvidence:
         int(row["files"]),
         int(row["undecided"]),
     )
-
-
-def _open(spark: SparkSession, snapshot: Snapshot) -> tuple[dict[str, Any], DataFrame]:
-    """Return the metadata of a snapshot, and its files."""
-    from pyspark.sql import DataFrame
-
-    log: Any = spark._jvm.org.apache.spark.sql.delta.DeltaLog  # type: ignore[union-attr]
-    pair = log.forTableWithSnapshot(spark._jsparkSession, snapshot.path)
-    found = pair._2()
-    if int(found.version()) != snapshot.version:
-        found = snapshot_at(pair._1(), snapshot.version)
-    metadata = json.loads(found.metadata().json())["metaData"]
-    if metadata["id"] != snapshot.table_id:
-        raise SourceError(f"another table has taken the place of {snapshot.path} meanwhile")
-    return metadata, DataFrame(found.allFiles().toDF(), spark)
 
 
 # --- the table's columns, as the log names them --------------------------------------------------
@@ -342,7 +335,33 @@ _PLACE = """
          ELSE 2 END"""
 
 
-def _verdicts(listed: DataFrame, asked: _Asked) -> DataFrame:
+# Every DataFrame that is made is analysed anew, so all that follows the first one is one text.
+_QUERY = """
+    SELECT place, count(*) AS files,
+        -- there may be numbers in it that no table has: they must not overflow
+        sum(CAST(kept AS decimal(20,0))) AS rows,
+        count_if(verdict = 1) AS some, count_if(verdict = 2) AS undecided
+    FROM (
+        SELECT kept, posexplode(transform({owners}, place -> {place})) AS (place, verdict)
+        FROM (
+            SELECT kept, told, transform({spans}, span -> exists(
+                slice(told, span.start + 1, span.size), verdict -> verdict = 0)) AS present
+            FROM (
+                SELECT kept, transform(counts, n -> {count}) AS told
+                FROM (
+                    SELECT s.n AS records,
+                        IF(s.broken IS NULL AND gone BETWEEN 0 AND s.n, s.n - gone, NULL) AS kept,
+                        gone > 0 OR coalesce(s.tight, 'true') <> 'true' AS wide,
+                        CAST(array({counts}) AS array<bigint>) AS counts
+                    FROM {files}
+                )
+            )
+        )
+    )
+    GROUP BY place"""
+
+
+def _verdicts(spark: SparkSession, listed: DataFrame, asked: _Asked) -> DataFrame:
     """Return a row for each place, by its number; none where there are no files."""
     from pyspark.sql import functions as F
 
@@ -351,40 +370,21 @@ def _verdicts(listed: DataFrame, asked: _Asked) -> DataFrame:
     values = F.col("partitionValues")
     names = list(enumerate(asked.partitions))
     spans = [(0, 0), *(asked.spans[struct] for struct in asked.structs)]
-    return (
-        listed.select(
-            parsed.cast(_layout(asked.tree, safe=True)).alias("s"),
-            F.coalesce(F.col("deletionVector.cardinality"), F.lit(0)).alias("gone"),
-            *[F.try_element_at(values, F.lit(name)).alias(f"p{at}") for at, name in names],
-            *[F.map_contains_key(values, name).alias(f"h{at}") for at, name in names],
-        )
-        .selectExpr(
-            "s.n AS records",
-            "IF(s.broken IS NULL AND gone BETWEEN 0 AND s.n, s.n - gone, NULL) AS kept",
-            "gone > 0 OR coalesce(s.tight, 'true') <> 'true' AS wide",
-            f"CAST(array({', '.join(asked.counts)}) AS array<bigint>) AS counts",
-        )
-        .selectExpr("kept", f"transform(counts, n -> {_COUNT}) AS told")
-        .selectExpr(
-            "kept",
-            "told",
-            f"transform({_pairs('start', 'size', spans)}, span ->"
-            " exists(slice(told, span.start + 1, span.size), verdict -> verdict = 0)) AS present",
-        )
-        .selectExpr(
-            "kept",
-            f"posexplode(transform({_pairs('own', 'around', asked.speakers.values())},"
-            f" place -> {_PLACE})) AS (place, verdict)",
-        )
-        .groupBy("place")
-        .agg(
-            F.count("*").alias("files"),
-            # there may be numbers in it that no table has: they must not overflow
-            F.sum(F.col("kept").cast("decimal(20,0)")).alias("rows"),
-            F.expr("count_if(verdict = 1)").alias("some"),
-            F.expr("count_if(verdict = 2)").alias("undecided"),
-        )
+    files = listed.select(
+        parsed.cast(_layout(asked.tree, safe=True)).alias("s"),
+        F.coalesce(F.col("deletionVector.cardinality"), F.lit(0)).alias("gone"),
+        *[F.try_element_at(values, F.lit(name)).alias(f"p{at}") for at, name in names],
+        *[F.map_contains_key(values, name).alias(f"h{at}") for at, name in names],
     )
+    text = _QUERY.format(
+        owners=_pairs("own", "around", asked.speakers.values()),
+        spans=_pairs("start", "size", spans),
+        counts=", ".join(asked.counts),
+        place=_PLACE,
+        count=_COUNT,
+        files="{files}",
+    )
+    return spark.sql(text, files=files)
 
 
 def _pairs(first: str, second: str, pairs: Iterable[tuple[int, int]]) -> str:

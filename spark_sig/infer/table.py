@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -95,10 +95,11 @@ def infer_table(
         SignatureError: where names mean no column, or no signature can say what a column is.
         SourceError: where the source, or the version, cannot be read.
     """
-    source = resolve(data, version=version, timestamp=timestamp, spark=spark)
+    source = resolve(data, version=version, timestamp=timestamp, spark=spark, counted=False)
     chosen = _chosen(source, columns, exclude, outputs, decimals)
     _refuse_unsupported(chosen, on_unsupported)
     flags = _flags(source, chosen)
+    source = _counted(source, chosen, flags)
     seen, scanned = _observed(source, chosen, flags)
     schemas: dict[str, Schema] = {}
     for side in SIDES:
@@ -200,6 +201,16 @@ def _flags(source: Resolved, chosen: Sequence[Column]) -> Flags:
             if one.nulls is not Nulls.UNKNOWN:
                 found[place] = Flag(one.nulls, Basis.STATISTICS, one)
     return found
+
+
+def _counted(source: Resolved, chosen: Sequence[Column], flags: Flags) -> Resolved:
+    """Return the source with its rows counted, by the query that decided the flags if it can."""
+    told = (flag.log for flag in flags.values() if flag.log and not flag.log.undecided)
+    if (log := next(told, None)) is None or any(_is_open(c, flags) for c in chosen):
+        return source.counted()
+    assert source.snapshot is not None
+    snapshot = replace(source.snapshot, files=log.files, rows=log.rows)
+    return Resolved.of(source.frame, snapshot, source.info.name)
 
 
 def _known_places(column: Column) -> list[tuple[str, ...]]:

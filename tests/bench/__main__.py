@@ -38,7 +38,7 @@ def _spark() -> Iterator[Ratio]:
         yield from arrays(spark, FOLDER, 2_000_000)
         yield from wide(spark, FOLDER, 20_000, 2_000)
         yield from inference(spark, FOLDER, 8_000_000)
-        yield from nested(spark, FOLDER, 500_000)
+        yield from nested(spark, FOLDER, 2_000_000)
     finally:
         spark.stop()
 
