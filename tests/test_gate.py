@@ -58,15 +58,19 @@ def executions(spark: SparkSession, action: Callable[[], object], reads: str) ->
     bus = spark.sparkContext._jsc.sc().listenerBus()
     store = spark._jsparkSession.sharedState().statusStore()
     bus.waitUntilEmpty()
-    before = store.executionsCount()
+    # by id, as the store forgets all but the newest
+    before = max((one.executionId() for one in _listed(store)), default=-1)
     action()
     bus.waitUntilEmpty()
+    new = [one for one in _listed(store) if one.executionId() > before]
+    assert len(new) < 900
+    texts = [str(one.physicalPlanDescription()) for one in new]
+    return [text for text in texts if reads in text]
+
+
+def _listed(store: Any) -> list[Any]:
     listed = store.executionsList()
-    texts = [str(listed.apply(i).physicalPlanDescription()) for i in range(listed.size())]
-    assert len(texts) > 0
-    # where the store forgets old ones, the counts would no longer say which are new
-    assert before < 900
-    return [text for text in texts[before:] if reads in text]
+    return [listed.apply(i) for i in range(listed.size())]
 
 
 # --- how often rows are read ---------------------------------------------------------------------

@@ -15,7 +15,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 import scipy.sparse as sp
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from sklearn import datasets
 
@@ -983,7 +983,9 @@ def whole_frames(draw: st.DrawFn) -> pd.DataFrame:
 
 @given(whole_frames(), st.lists(st.integers(0, 5), max_size=3))
 def test_the_whole_is_the_join_of_its_parts(frame: pd.DataFrame, cuts: list[int]) -> None:
-    places = [0, *sorted(min(cut, len(frame)) for cut in cuts), len(frame)]
+    # A part without rows says nothing of its columns of objects.
+    assume(len(frame))
+    places = sorted({0, *(min(cut, len(frame)) for cut in cuts), len(frame)})
     parts = [frame.iloc[start:stop] for start, stop in pairwise(places)]
     joined = infer(parts[0])
     for part in parts[1:]:

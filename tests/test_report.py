@@ -196,7 +196,7 @@ def test_reports_on_different_checks_do_not_add_up() -> None:
     finding = Violation("$.a", Code.TYPE, "long (required)", "string")
     for checks, findings in (
         (CHECKS[:2], []),
-        ((replace(CHECKS[0], expected="long (optional)"), *CHECKS[1:]), []),
+        ((CHECKS[0]._replace(expected="long (optional)"), *CHECKS[1:]), []),
         (CHECKS, [finding]),
     ):
         with pytest.raises(ValueError, match="different checks"):
