@@ -17,6 +17,7 @@ class Basis(str, Enum):
     STATISTICS = "statistics"  # the log's statistics of every file
     ASSUMED = "assumed"  # a nullable=False flag, by which Spark folds every check away
     SCANNED = "scanned"  # every row
+    ASKED = "asked"  # nothing: the user lets the column be of any type
 
     def __str__(self) -> str:
         return self.value

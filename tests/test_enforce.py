@@ -1152,3 +1152,18 @@ def test_a_list_of_values_is_judged_as_a_column_of_them(
     whole = violations(pd.DataFrame({"c": objects(*values)}), column(dtype, required))
     as_list = violations(pd.DataFrame({"c": objects(values)}), column(Array(dtype), required))
     assert [code for _, code in whole] == [code for _, code in as_list]
+
+
+def test_a_missing_optional_column_may_come_before_others() -> None:
+    signature = ModelSignature(
+        inputs=Schema([ColSpec("double", "a", required=False), ColSpec("long", "b")])
+    )
+    out = enforce(pd.DataFrame({"b": [1]}), signature)
+    assert list(out.columns) == ["a", "b"]
+    assert out["b"].tolist() == [1]
+    assert out["a"].isna().all()
+
+
+def test_a_missing_optional_column_of_any_type_is_filled() -> None:
+    signature = ModelSignature(inputs=Schema([ColSpec(AnyType(), "a", required=False)]))
+    assert enforce(pd.DataFrame({"b": [1]}), signature)["a"].tolist() == [None]

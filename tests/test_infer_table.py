@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -137,9 +138,10 @@ def test_a_table_a_frame_and_parquet_give_the_same_signature(
     table = save(rows(spark), tmp_path / "table")
     rows(spark).write.parquet(str(tmp_path / "parquet"))
     assert inputs(infer_table(table)) == EXPECTED
-    assert infer_signature(rows(spark).select("*")).inputs is not None
     # nullable=False flags of a frame are taken on trust; these columns hold no NULL anyway
-    assert infer_signature(spark.read.format("delta").load(str(table))).inputs == EXPECTED
+    for frame in (rows(spark), spark.read.format("delta").load(str(table))):
+        with pytest.warns(UserWarning, match=r"integer columns \(id, i, t\)"):
+            assert infer_signature(frame).inputs == EXPECTED
     assert inputs(infer_table(tmp_path / "parquet")) == EXPECTED
 
 
@@ -385,6 +387,36 @@ def test_what_no_signature_can_say_is_refused_by_name_before_a_row_is_read(
     assert [spec.type for spec in anything] == [AnyType(), DataType.integer]
 
 
+def test_a_column_of_any_type_is_not_read_and_says_so(spark: SparkSession, tmp_path: Path) -> None:
+    df = spark.sql("SELECT map(1, 2) AS m, CAST(0.1 AS decimal(3,1)) AS d, array(1) AS l")
+    found = infer_table(save(df, tmp_path / "table"), on_unsupported="any")
+    assert found.scanned == ("l",)
+    asked = {f.path: (f.type, f.basis, f.why, f.note) for f in found.fields}
+    for path in ("$.m", "$.d"):
+        assert asked[path] == ("Any", Basis.ASKED, "any type, as asked", "")
+
+
+def test_decimals_are_told_of_where_only_a_signature_comes_back(spark: SparkSession) -> None:
+    df = spark.sql("SELECT CAST(1 AS decimal(18,0)) AS a")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        infer_signature(df)
+    assert any("decimal(18,0) taken for long" in str(w.message) for w in caught)
+    fractions = spark.sql("SELECT CAST(0.1 AS decimal(3,1)) AS a")
+    (field,) = infer_table(fractions, decimals="double").fields
+    # No rule of casts takes 0.1 for a double: the note does not promise that one does.
+    assert "lossless" not in field.note
+    assert "cast the column" in field.note
+
+
+def test_unknown_choices_are_refused(spark: SparkSession) -> None:
+    for choice in ("bogus", "mlflow"):
+        with pytest.raises(SignatureError, match="unknown choice"):
+            infer_table(spark.range(1), on_unsupported=choice)  # type: ignore[arg-type]
+    with pytest.raises(SignatureError, match="unknown choice"):
+        infer_signature([1.5], on_unsupported="bogus")  # type: ignore[arg-type]
+
+
 def test_tensors_of_constant_shape(spark: SparkSession) -> None:
     from pyspark.ml.functions import array_to_vector
     from pyspark.sql import functions as F
@@ -415,14 +447,27 @@ def test_tensors_of_constant_shape(spark: SparkSession) -> None:
     ("sql", "message"),
     [
         ("IF(id = 3, array(1L), array(1L, 2L)) AS c", "lengths 1 to 2"),
-        ("IF(id = 3, NULL, array(1L)) AS c", "1 nulls among 20 values"),
-        ("array(IF(id = 3, NULL, id)) AS c", "1 nulls among 20 values"),
+        ("IF(id = 3, NULL, array(1L)) AS c", "nulls among 20 values"),
+        ("array(IF(id = 3, NULL, id)) AS c", "nulls among 20 values"),
         ("named_struct('a', id) AS c", "no tensor"),
+        # a tensor's dtype is strict
+        ("CAST(id AS decimal(5,0)) AS c", "no signature can say"),
+        ("array(CAST(id AS decimal(5,0))) AS c", "no signature can say"),
     ],
 )
 def test_what_is_no_tensor_is_refused(spark: SparkSession, sql: str, message: str) -> None:
     with pytest.raises(SignatureError, match=message):
         infer_table(spark.range(20).selectExpr(sql), tensors=True)
+
+
+def test_arrays_of_vectors_are_no_tensor(spark: SparkSession) -> None:
+    from pyspark.ml.functions import array_to_vector
+    from pyspark.sql import functions as F
+
+    vector = array_to_vector(F.expr("array(1.0D, 2.0D)"))
+    df = spark.range(3).select(F.array(vector, vector).alias("c"))
+    with pytest.raises(SignatureError, match="a vector in an array"):
+        infer_table(df, tensors=True)
 
 
 def test_a_version_is_what_was_there_then(spark: SparkSession, tmp_path: Path) -> None:

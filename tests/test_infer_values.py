@@ -7,6 +7,7 @@ import decimal
 import json
 import math
 import warnings
+from collections import namedtuple
 from itertools import pairwise
 from typing import Any
 
@@ -991,3 +992,9 @@ def test_the_whole_is_the_join_of_its_parts(frame: pd.DataFrame, cuts: list[int]
     for part in parts[1:]:
         joined = joined.join(infer(part))
     assert joined == infer(frame)
+
+
+def test_a_tuple_called_row_is_no_row_of_spark() -> None:
+    row = namedtuple("Row", "a b")(1, 2)  # its name is what counts
+    with pytest.raises(SignatureError, match="Row"):
+        infer_signature([row])

@@ -129,14 +129,15 @@ def _assemble(
         if wanted.source is None:
             assert new is not None
             made[wanted.name] = to_pandas(new)
+            same = False
             continue
         label = labels[wanted.source]
         # Under case='insensitive' a column takes the schema's name.
         label = wanted.name if has_names and wanted.source_name == label else label
         one = column(wanted.source)
         made[label] = write_column(one, wanted.node, new)
-        here = wanted.source == place and label == labels[place]
-        as_it_was = made[label] is one.given and one.dtype == dtypes[place]
+        here = wanted.source == place and label == labels[wanted.source]
+        as_it_was = made[label] is one.given and one.dtype == dtypes[wanted.source]
         same = same and here and as_it_was
     if same:
         return None

@@ -156,6 +156,11 @@ def _is_list(cls: type) -> bool:
     return cls is list or issubclass(cls, (list, np.ndarray))
 
 
+def is_row(cls: type) -> bool:
+    """Say whether a class is Spark's Row, without loading Spark."""
+    return cls.__name__ == "Row" and hasattr(cls, "asDict")
+
+
 def _is_dict(cls: type) -> bool:
     return cls is dict or issubclass(cls, dict)
 
@@ -201,8 +206,8 @@ def _flatten(cells: Sequence[Any] | npt.NDArray[Any]) -> Sequence[Any] | npt.NDA
 
 
 def _records(items: Sequence[Any] | npt.NDArray[Any], target: Object, casts: Casts) -> Values:
-    if any(cls.__name__ == "Row" for cls in set(map(type, items))):  # toPandas of a struct
-        items = [x.asDict(True) if type(x).__name__ == "Row" else x for x in items]
+    if any(map(is_row, set(map(type, items)))):  # toPandas of a struct
+        items = [x.asDict(True) if is_row(type(x)) else x for x in items]
     nulls = _null_places(items, _is_dict)
     if isinstance(nulls, str):
         return _opaque(items, nulls)

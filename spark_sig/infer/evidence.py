@@ -10,7 +10,7 @@ from spark_sig.inference import Basis, FieldEvidence
 from spark_sig.naming import member_path
 from spark_sig.observed import Lists, Maps, Observed, Records
 from spark_sig.schema import Spec, TensorSpec
-from spark_sig.types import Array, ColumnType, Map, Object
+from spark_sig.types import AnyType, Array, ColumnType, Map, Object
 
 
 class Flag(NamedTuple):
@@ -53,15 +53,18 @@ def evidence_of(
     """
     name = spec.name or ""
     path = member_path("$", name)
-    if isinstance(spec, TensorSpec):
+    if isinstance(spec.type, AnyType):
+        yield FieldEvidence(path, side, repr(spec.type), False, Basis.ASKED, "any type, as asked")
+    elif isinstance(spec, TensorSpec):
         shown = repr(TensorSpec(spec.type, spec.shape))
         yield FieldEvidence(path, side, shown, True, *_why(seen, (name,), flags), note)
     else:
         top = _Level(path, spec.type, bool(spec.required), seen, (name,))
         for level in _levels(top):
             basis, why = _why(level.seen, level.place, flags)
-            if level.required is False and why.startswith("0 nulls"):
-                why += "; nulls inside"  # elements and map values share the flag
+            if level.required is False and isinstance(level.type, (Array, Map)):
+                # Elements and map values share the flag.
+                why += "; nulls inside" if why.startswith("0 nulls") else ""
             told = note if level is top else ""
             yield FieldEvidence(
                 level.path, side, repr(level.type), level.required, basis, why, told

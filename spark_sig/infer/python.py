@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from spark_sig.casts import RANGES, SIGNIFICAND, Kind
 from spark_sig.engines.scalars import class_kind, classes_name
+from spark_sig.engines.values import is_row
 from spark_sig.infer.numpy import observe_array
 from spark_sig.observed import Lengths, Lists, Observed, Records
 
@@ -49,7 +50,7 @@ def observe_values(items: Items) -> Observed:
             kinds[kind] = kinds.get(kind, 0) + count
         elif issubclass(cls, (list, np.ndarray)):
             lists.add(cls)
-        elif issubclass(cls, dict) or cls.__name__ == "Row":
+        elif issubclass(cls, dict) or is_row(cls):
             dicts.add(cls)
         else:
             others.add(cls)

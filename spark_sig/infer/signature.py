@@ -59,6 +59,13 @@ def infer_signature(
     if on_unsupported is None:
         mlflow = policy is not None and policy == Policy.mlflow()
         on_unsupported = "mlflow" if mlflow else "raise"
+    if on_unsupported not in ("raise", "any", "mlflow"):
+        raise SignatureError(
+            "unknown choice of what becomes of columns that no signature can say",
+            path="on_unsupported",
+            expected="raise, any or mlflow",
+            observed=repr(on_unsupported),
+        )
     inputs = _side(model_input, "inputs", on_unsupported)
     outputs = _side(model_output, "outputs", on_unsupported)
     return ModelSignature(inputs, outputs, infer_params(params))
@@ -68,11 +75,8 @@ def _side(data: Any, side: str, on_unsupported: OnUnsupported) -> Schema | None:
     if data is None:
         return None
     try:
-        if is_spark(data):
-            from spark_sig.infer.table import infer_table  # loads PySpark
-
-            return infer_table(data, on_unsupported=on_unsupported).signature.inputs
-        schema = infer_schema(data, on_unsupported)
+        schema = _spark(data, on_unsupported) if is_spark(data) else None
+        schema = infer_schema(data, on_unsupported) if schema is None else schema
     except SignatureError as error:
         if on_unsupported != "mlflow":
             raise
@@ -83,6 +87,17 @@ def _side(data: Any, side: str, on_unsupported: OnUnsupported) -> Schema | None:
         return Schema([ColSpec(AnyType())])
     _advise(schema)
     return schema
+
+
+def _spark(data: Any, on_unsupported: OnUnsupported) -> Schema | None:
+    from spark_sig.infer.table import infer_table  # loads PySpark
+
+    asked: OnUnsupported = "raise" if on_unsupported == "mlflow" else on_unsupported
+    found = infer_table(data, on_unsupported=asked)
+    for field in found.fields:
+        if field.note:
+            warnings.warn(f"{field.path}: {field.note}", stacklevel=4)
+    return found.signature.inputs
 
 
 def _advise(schema: Schema) -> None:

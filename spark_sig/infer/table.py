@@ -25,6 +25,7 @@ from spark_sig.observed import Observed
 from spark_sig.schema import Schema
 from spark_sig.signature import ModelSignature
 from spark_sig.sources import Resolved, resolve
+from spark_sig.types import AnyType
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -43,12 +44,14 @@ class Column:
         side: the side that it goes to.
         field: what it is taken for (decimals are numbers).
         places: what Spark itself can count of it; None where Python has to look into it.
+        settled: whether its type is one that a signature has; its rows are not read where not.
     """
 
     index: int
     side: str
     field: pa.Field
     places: tuple[Place, ...] | None
+    settled: bool = True
 
     @property
     def name(self) -> str:
@@ -96,8 +99,10 @@ def infer_table(
         SourceError: where the source, or the version, cannot be read.
     """
     source = resolve(data, version=version, timestamp=timestamp, spark=spark, counted=False)
-    chosen = _chosen(source, columns, exclude, outputs, decimals)
-    _refuse_unsupported(chosen, on_unsupported)
+    _check_choice(on_unsupported)
+    # A tensor's dtype is strict: decimals are none.
+    taken = _chosen(source, columns, exclude, outputs, None if tensors else decimals)
+    chosen = _settled(taken, on_unsupported)
     flags = _flags(source, chosen)
     source = _counted(source, chosen, flags)
     seen, scanned = _observed(source, chosen, flags)
@@ -131,7 +136,7 @@ def _chosen(
     columns: Sequence[str],
     exclude: Sequence[str],
     outputs: Sequence[str],
-    decimals: Decimals,
+    decimals: Decimals | None,
 ) -> list[Column]:
     schema = source_schema(source.frame.schema)
     for given, what in ((columns, "columns"), (exclude, "exclude"), (outputs, "outputs")):
@@ -155,7 +160,7 @@ def _chosen(
         )
     made = []
     for i, field in taken:
-        plain = without_decimals(field, decimals)
+        plain = field if decimals is None else without_decimals(field, decimals)
         counted = places(plain, f"c{i}")
         side = "outputs" if field.name in outputs else "inputs"
         made.append(Column(i, side, plain, None if counted is None else tuple(counted)))
@@ -176,10 +181,24 @@ def _check_names(given: Sequence[str], names: Sequence[str], what: str) -> None:
             )
 
 
-def _refuse_unsupported(chosen: Sequence[Column], on_unsupported: OnUnsupported) -> None:
-    """Refuse what the types alone rule out, before any row is read."""
-    columns = [(c.name, _path(c), lambda c=c: nothing_of(c.field)) for c in chosen]
-    columns_schema(columns, on_unsupported)
+def _check_choice(on_unsupported: str) -> None:
+    if on_unsupported not in ("raise", "any"):
+        raise SignatureError(
+            "unknown choice of what becomes of columns that no signature can say",
+            path="on_unsupported",
+            expected="raise or any",
+            observed=repr(on_unsupported),
+        )
+
+
+def _settled(taken: Sequence[Column], on_unsupported: OnUnsupported) -> list[Column]:
+    """Refuse, or mark, what the types alone rule out, before any row is read."""
+    columns = [(c.name, _path(c), lambda c=c: nothing_of(c.field)) for c in taken]
+    schema = columns_schema(columns, on_unsupported)
+    return [
+        replace(column, settled=not isinstance(spec.type, AnyType))
+        for column, spec in zip(taken, schema, strict=True)
+    ]
 
 
 # --- evidence -------------------------------------------------------------------------------------
@@ -214,6 +233,8 @@ def _counted(source: Resolved, chosen: Sequence[Column], flags: Flags) -> Resolv
 
 
 def _known_places(column: Column) -> list[tuple[str, ...]]:
+    if not column.settled:
+        return []
     if column.places is None:
         return [(column.name,)]
     return [place.path for place in column.places]
@@ -221,6 +242,8 @@ def _known_places(column: Column) -> list[tuple[str, ...]]:
 
 def _is_open(column: Column, flags: Flags) -> bool:
     """Say whether rows have to be read for a column."""
+    if not column.settled:
+        return False
     if column.places is None:
         return True
     return any(place.path not in flags for place in column.places)
@@ -235,11 +258,11 @@ def _observed(
     counted = [
         place
         for column in chosen
-        if column.places is not None
+        if column.settled and column.places is not None
         for place in column.places
         if place.path not in flags
     ]
-    shipped = [(f"c{c.index}", c.field) for c in chosen if c.places is None]
+    shipped = [(f"c{c.index}", c.field) for c in chosen if c.settled and c.places is None]
     found: Scan | None = None
     if counted or shipped:
         names = [f"c{i}" for i in range(len(source.frame.columns))]
@@ -251,10 +274,15 @@ def _observed(
     rows = source.expected_rows or 0 if found is None else found.rows
     nulls = {path: _least(flag) for path, flag in flags.items()} | (found.nulls if found else {})
     whole = Scan(rows, nulls, {} if found is None else found.columns)
-    return {
-        c.index: whole.columns[c.name] if c.places is None else counted_of(c.field, whole)
-        for c in chosen
-    }, found
+    return {c.index: _seen(c, whole) for c in chosen}, found
+
+
+def _seen(column: Column, whole: Scan) -> Observed:
+    if not column.settled:
+        return nothing_of(column.field)
+    if column.places is None:
+        return whole.columns[column.name]
+    return counted_of(column.field, whole)
 
 
 def _least(flag: Flag) -> int:
@@ -290,8 +318,11 @@ def _evidence(
 def _note(given: pa.Field, taken: pa.Field) -> str:
     """Say what a user has to do besides, where values are taken for what they are not."""
     if spark_type(given) is None and has_decimals(given.type):
-        return (
-            f"{type_name(given)} taken for {type_name(taken)}: enforce with casts='lossless', "
-            "which decides by value"
-        )
+        stored, made = type_name(given), type_name(taken)
+        if "double" in made:
+            return (
+                f"{stored} taken for {made}, which holds few fractions exactly: cast the column "
+                "before it is enforced"
+            )
+        return f"{stored} taken for {made}: enforce with casts='lossless', which decides by value"
     return ""

@@ -37,12 +37,13 @@ def table_tensor(seen: Observed, name: str, path: str) -> TensorSpec:
         dims.append(_constant(level.lists.lengths, path))
         level = level.lists.element
     _refuse_nulls(level, path)
-    if level.vectors is not None:
+    if level.vectors is not None and len(dims) == 1:
         return TensorSpec(np.float64, (*dims, _constant(level.vectors, path)), name)
-    dtypes = {_DTYPE.get(kind) for kind in level.kinds}
+    dtypes = {None} if level.others else {_DTYPE.get(kind) for kind in level.kinds}
     dtype = dtypes.pop() if len(dtypes) == 1 else None
     if dtype is None:
-        names = sorted(kind.value for kind in level.kinds) or ["no array and no scalar"]
+        names = [*(kind.value for kind in level.kinds), *level.others]
+        names = sorted(names) or ["a vector in an array" if level.vectors else "records or maps"]
         raise SignatureError(
             "the column is no tensor",
             path=path,
@@ -61,7 +62,7 @@ def _refuse_nulls(seen: Observed, path: str) -> None:
         raise SignatureError(
             "a tensor has no place for NULL",
             path=path,
-            observed=f"{seen.nulls:,} nulls among {seen.rows:,} values",
+            observed=f"nulls among {seen.rows:,} values",
             remedy="fill or drop them, leave the column out, or infer columns in place of tensors",
         )
 
