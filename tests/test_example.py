@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 import scipy.sparse as sp
 import yaml
@@ -406,6 +407,101 @@ def test_columns_take_one_form(given: Any, expected: Any) -> None:
     pd.testing.assert_series_equal(made, wanted, check_freq=False)
 
 
+def cells(*items: Any) -> pd.DataFrame:
+    """A frame of one column of objects."""
+    made = np.empty(len(items), object)
+    for place, item in enumerate(items):
+        made[place] = item
+    return pd.DataFrame({"a": pd.Series(made, dtype=object)})  # pandas would make datetimes.
+
+
+@pytest.mark.parametrize(
+    ("given", "kind", "expected"),
+    [
+        (cells("x", NAN), "string", ["x", None]),
+        (cells("NaN", np.float32(NAN)), "string", ["NaN", None]),
+        (cells(True, NAN), "boolean", [True, None]),
+        (cells(1, NAN), "long", [1, None]),
+        (cells(b"x", NAN), "binary", [b"x", None]),
+        (cells(STAMP, NAN), "datetime", [STAMP, None]),
+        (cells([1], NAN), Array("long"), [[1], None]),
+        (cells([NAN], ["x"]), Array("string"), [[None], ["x"]]),
+        (
+            cells({"a": 1}, {"a": NAN}, NAN),
+            Object([Property("a", "long", False)]),
+            [{"a": 1}, {"a": None}, None],
+        ),
+        (
+            cells([{"x": 1}, {"x": NAN}]),
+            Array(Object([Property("x", "long", False)])),
+            [[{"x": 1}, {"x": None}]],
+        ),
+        ({"a": [1, NAN]}, Array("long"), [[1, None]]),
+        ([{"a": "x"}, {"a": NAN}], "string", ["x", None]),
+    ],
+)
+def test_nan_among_others_than_floats_is_missing(
+    given: Any, kind: Any, expected: list[Any], tmp_path: Path
+) -> None:
+    example, signature = InputExample(given), columns(ColSpec(kind, "a", False))
+    assert [None if cell is pd.NA else cell for cell in example.data["a"]] == expected
+    example.check(signature)
+    assert InputExample.load(tmp_path, signature, example.save(tmp_path)) == example
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        *(cells(1.5, NAN, None), cells(NAN, None), cells([1, NAN], [2.5])),
+        *(cells({"k": 1.5}, {"k": NAN}), cells({"k": "x", "f": NAN})),
+        cells(np.array([1.5], np.float32), [NAN]),
+    ],
+)
+def test_nan_among_floats_is_a_number(given: pd.DataFrame) -> None:
+    assert InputExample(given).to_json().count('"NaN"') == 1
+
+
+def test_nan_in_data_that_are_kept_is_missing_too(tmp_path: Path) -> None:
+    example = InputExample({"a": ["x", NAN], "b": [1.5, NAN]}, example_no_conversion=True)
+    assert example.to_json() == '{"a": ["x", null], "b": [1.5, "NaN"]}'
+    signature = columns(ColSpec(Array("string"), "a", False), ColSpec(Array("double"), "b"))
+    assert InputExample.load(tmp_path, signature, example.save(tmp_path)) == example
+
+
+@pytest.mark.parametrize("dtype", ["Float32", "float[pyarrow]"])
+def test_narrow_floats_with_gaps_stay_narrow(dtype: str, tmp_path: Path) -> None:
+    example = InputExample(pd.DataFrame({"a": pd.array([0.1, None], dtype=dtype)}))
+    assert [type(cell) for cell in example.data["a"]] == [np.float32, type(None)]
+    signature = columns(ColSpec("float", "a", False))
+    example.check(signature)
+    assert InputExample.load(tmp_path, signature, example.save(tmp_path)) == example
+
+
+def test_maps_of_arrow_are_dicts(tmp_path: Path) -> None:
+    inner = pa.map_(pa.string(), pa.int64())
+    outer = pa.struct([("m", pa.list_(inner))])
+    example = InputExample(
+        pd.DataFrame(
+            {
+                "a": pd.array([[("k", 1)], None], dtype=pd.ArrowDtype(inner)),
+                "b": pd.array([{"m": [[("k", 2)], None]}, None], dtype=pd.ArrowDtype(outer)),
+                "c": pd.array([[("k", 1), ("k", 2)], []], dtype=pd.ArrowDtype(inner)),
+            }
+        )
+    )
+    assert example.data["a"].tolist() == [{"k": 1}, None]
+    assert example.data["b"].tolist() == [{"m": [{"k": 2}, None]}, None]
+    # One of two values would be lost.
+    assert example.data["c"].tolist() == [[["k", 1], ["k", 2]], {}]
+    example = InputExample(example.data[["a", "b"]])
+    signature = columns(
+        ColSpec(Map("long"), "a", False),
+        ColSpec(Object([Property("m", Array(Map("long")))]), "b", False),
+    )
+    example.check(columns(ColSpec(Map("long"), "a", False)))
+    assert InputExample.load(tmp_path, signature, example.save(tmp_path)) == example
+
+
 def test_what_a_dict_or_a_list_becomes() -> None:
     assert InputExample({"a": [1, 2], "b": "x"}).data.to_dict("records") == [
         {"a": [1, 2], "b": "x"}
@@ -461,6 +557,16 @@ def test_an_example_without_an_mlmodel_tells_what_it_is(name: str, tmp_path: Pat
     assert InputExample.load(tmp_path, signature) == example
 
 
+@pytest.mark.parametrize("make", [sp.csr_matrix, sp.csc_matrix])
+@pytest.mark.parametrize("shape", [(0, 3), (3, 0), (2, 3)])
+def test_a_matrix_of_nothing_comes_back_by_itself(
+    make: Any, shape: tuple[int, int], tmp_path: Path
+) -> None:
+    InputExample(make(shape)).save(tmp_path)
+    loaded = InputExample.load(tmp_path).data
+    assert (loaded.shape, loaded.nnz, loaded.dtype) == (shape, 0, np.float64)
+
+
 def test_values_that_do_not_fit_the_signature_stay(tmp_path: Path) -> None:
     example = InputExample(pd.DataFrame({"a": [300, 2**40], "b": [1.5, 2.5], "c": ["x", "y"]}))
     example.save(tmp_path)
@@ -472,6 +578,9 @@ def test_values_that_do_not_fit_the_signature_stay(tmp_path: Path) -> None:
     tensor = InputExample(np.array([1.5, 300.0]))
     info = tensor.save(tmp_path)
     assert InputExample.load(tmp_path, tensors(TensorSpec("uint8", (-1,))), info) == tensor
+    matrix = InputExample(GAPS)
+    info = matrix.save(tmp_path)
+    assert InputExample.load(tmp_path, tensors(TensorSpec("int64", (-1, 2))), info) == matrix
 
 
 # --- the MLmodel --------------------------------------------------------------------------------
@@ -637,6 +746,11 @@ def test_params_that_are_none_are_refused() -> None:
         ("ndarray", '{"a": {"b": 1}}', "a tensor must be a list"),
         ("sparse_matrix_csr", "[]", "a sparse matrix is"),
         ("sparse_matrix_csr", '{"data": 1, "indices": [], "indptr": [], "shape": []}', "list"),
+        (
+            "sparse_matrix_csr",
+            '{"data":[true,null],"indices":[0,1],"indptr":[0,2],"shape":[1,2]}',
+            "list of numbers",
+        ),
         (
             "sparse_matrix_csr",
             '{"data":[1],"indices":[9],"indptr":[0,1],"shape":[1,2]}',

@@ -16,8 +16,9 @@ from spark_sig.engines.arrays import is_sparse
 from spark_sig.engines.series import to_pandas
 from spark_sig.errors import SignatureError
 from spark_sig.example.columns import make_frame, objects, settled
+from spark_sig.example.nulls import without_nans
 from spark_sig.example.refusal import refuse
-from spark_sig.example.values import normal_array, normal_cell, normal_scalar, normal_value
+from spark_sig.example.values import normal_array, normal_cell, normal_value
 from spark_sig.naming import member_path
 
 _SUPPORTED = (
@@ -59,7 +60,7 @@ def normal_data(data: Any, keep: bool) -> Any:
             observed="null" if data is None else type(data).__name__,
             remedy="call to_frame() first" if isinstance(data, pd.Series) else "",
         )
-    return normal_value(data, "$") if keep else _frame_of(data)
+    return without_nans([normal_value(data, "$")])[0] if keep else _frame_of(data)
 
 
 def normal_params(params: Mapping[str, Any]) -> dict[str, Any]:
@@ -123,7 +124,8 @@ def _column(series: pd.Series[Any], path: str) -> Any:
         if dtype.kind == "M":
             return _nanoseconds(series)
         if dtype.kind == "O":
-            return settled([normal_cell(v, f"{path}[{i}]") for i, v in enumerate(series.tolist())])
+            cells = [normal_cell(v, f"{path}[{i}]") for i, v in enumerate(series.tolist())]
+            return settled(without_nans(cells))
         if dtype.kind in "biuf" and dtype.itemsize <= 8:
             return series.to_numpy()
     elif (array := _arrow(series)) is not None:
@@ -147,12 +149,33 @@ def _arrow(series: pd.Series[Any]) -> pa.Array | None:
 def _from_arrow(array: pa.Array, path: str) -> Any:
     if pa.types.is_floating(array.type) and array.null_count:
         numpy = np.dtype(array.type.to_pandas_dtype()).type
-        return settled([None if v is None else normal_scalar(numpy(v)) for v in array.to_pylist()])
+        items = [None if v is None else numpy(v) for v in array.to_pylist()]
+        return settled([normal_value(item, path, narrow=True) for item in items])
+    if pa.types.is_nested(array.type):
+        cells = [_with_dicts(value, array.type) for value in array.to_pylist()]
+        return _column(pd.Series(objects(cells)), path)
     made = to_pandas(array)
     if isinstance(made, (pd.arrays.IntegerArray, pd.arrays.BooleanArray)):
         # Nulls alone are of no type in JSON.
         return objects([None] * len(made)) if made.isna().all() else made
     return _column(pd.Series(made), path)
+
+
+def _with_dicts(value: Any, kind: pa.DataType) -> Any:
+    """Return a value of Arrow with dicts for its maps, of which Arrow makes lists of pairs."""
+    types = pa.types
+    if value is None:
+        return None
+    if types.is_map(kind) and (
+        types.is_string(kind.key_type) or types.is_large_string(kind.key_type)
+    ):
+        made = {key: _with_dicts(item, kind.item_type) for key, item in value}
+        return made if len(made) == len(value) else value
+    if types.is_struct(kind):
+        return {field.name: _with_dicts(value[field.name], field.type) for field in kind}
+    if types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind):
+        return [_with_dicts(item, kind.value_type) for item in value]
+    return value
 
 
 def _nanoseconds(series: pd.Series[Any]) -> Any:
@@ -186,5 +209,6 @@ def _frame_of(data: Any) -> pd.DataFrame:
         if type(name) not in (str, int):
             raise refuse("the name of a column must be a string", "$", name)
         path = member_path("$", name) if isinstance(name, str) else "$"
-        made[name] = settled([normal_value(value, path, narrow=True) for value in values])
+        items = [normal_value(value, path, narrow=True) for value in values]
+        made[name] = settled(without_nans(items))
     return make_frame(made, len(rows))

@@ -4,6 +4,8 @@ Names and layout of the files are MLflow's (``mlflow.models.utils._Example``), a
 the other writes.  JSON has neither NaN nor infinities, so they are written as what every strict
 parser takes: an infinity as the number ``1e999``, NaN as null.  Only where an example may hold None
 as well, outside tensors, its file has the string ``NaN``, which a signature tells from a text.
+There NaN is a float among floats; among values of other kinds it is what pandas writes for one that
+is missing, and becomes None.
 """
 
 from __future__ import annotations

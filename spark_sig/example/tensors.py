@@ -64,6 +64,10 @@ def read_sparse(document: Any, kind: ExampleType, spec: TensorSpec | None, path:
         raise SignatureError("a sparse matrix has two dimensions", path=f"{path}.shape")
     flat = None if spec is None else TensorSpec(spec.type, (-1,))
     numbers = read_array(document["data"], flat, f"{path}.data")
+    if numbers.dtype.kind == "O":  # NaN does not fit a tensor of integers.
+        numbers = read_array(document["data"], None, f"{path}.data")
+    if numbers.dtype.kind not in "biuf":  # SciPy makes a matrix of others that it cannot read.
+        raise SignatureError("this must be a list of numbers", path=f"{path}.data")
     make = csc_matrix if kind is ExampleType.CSC else csr_matrix
 
     def made() -> Any:
@@ -93,9 +97,10 @@ def _natural(document: Any, spec: TensorSpec | None, path: str) -> npt.NDArray[A
         return objects([_ragged(item, spec, path) for item in document])
     if made.dtype.kind == "U" and not _all(document, str):
         return np.array(document, object)
-    if made.dtype.kind == "f" and _all(document, int):  # NumPy makes floats of large integers.
+    # NumPy makes floats of large integers, and of nothing.
+    if made.dtype.kind == "f" and made.size and _all(document, int):
         whole = np.array(document, object)
-        fits = whole.size and whole.min() >= 0 and whole.max() < 2**64
+        fits = whole.min() >= 0 and whole.max() < 2**64
         return whole.astype(np.uint64) if fits else whole
     numbers = made.dtype.kind == "O" and all(
         type(v) in (int, float) or v is None for v in made.flat
