@@ -25,6 +25,8 @@ from spark_sig.errors import SignatureError
 from spark_sig.params import ParamSchema, ParamSpec
 from spark_sig.schema import ColSpec, Schema, TensorSpec
 from spark_sig.types import AnyType, Array, ColumnType, Map, Object, Property
+from tests.test_example import DIGITS as IMAGES
+from tests.test_example import MESSAGES
 from tests.value_strategies import (
     CONTAINERS,
     DTYPES,
@@ -97,20 +99,6 @@ def tensor(dtype: str, *shape: int) -> dict[str, Any]:
 
 
 TEXTS = {"type": "array", "items": {"type": "string"}}
-IMAGES = np.array(
-    [
-        [[0, 0, 0, 0], [0, 134, 25, 56], [253, 242, 195, 6], [0, 93, 82, 82]],
-        [[0, 23, 46, 0], [33, 13, 36, 166], [76, 75, 0, 255], [33, 44, 11, 82]],
-    ],
-    dtype=np.uint8,
-)
-MESSAGES = {
-    "messages": [
-        {"role": "system", "content": "You are a helpful assistant."},
-        {"role": "assistant", "content": "What would you like to ask?"},
-        {"role": "user", "content": "Who owns MLflow?"},
-    ]
-}
 GENERATION = {
     "top_k": 2,
     "num_beams": 5,
