@@ -60,7 +60,17 @@ def normal_data(data: Any, keep: bool) -> Any:
             observed="null" if data is None else type(data).__name__,
             remedy="call to_frame() first" if isinstance(data, pd.Series) else "",
         )
-    return without_nans([normal_value(data, "$")])[0] if keep else _frame_of(data)
+    if keep or _has_two_readings(data):
+        return without_nans([normal_value(data, "$")])[0]
+    return _frame_of(data)
+
+
+def _has_two_readings(data: Any) -> bool:
+    """Say whether a list may be rows or one column: a signature decides that, and no frame can."""
+    if not isinstance(data, list):
+        return False
+    nested = sum(isinstance(item, (dict, list, tuple)) for item in data)
+    return not data or (nested > 0 and not all(isinstance(item, dict) for item in data))
 
 
 def normal_params(params: Mapping[str, Any]) -> dict[str, Any]:
@@ -196,14 +206,8 @@ def _frame_of(data: Any) -> pd.DataFrame:
     if rows and all(isinstance(row, dict) for row in rows):
         names = dict.fromkeys(name for row in rows for name in row)
         cells = {name: [row.get(name) for row in rows] for name in names}
-    elif rows and all(isinstance(row, (list, tuple)) for row in rows):
-        if len({len(row) for row in rows}) > 1:
-            raise SignatureError("the rows have different lengths", path="$")
-        cells = {place: [row[place] for row in rows] for place in range(len(rows[0]))}
-    elif any(isinstance(row, (dict, list, tuple)) for row in rows):
-        raise SignatureError("a list of rows and others is no example", path="$")
     else:
-        cells = {0: rows} if rows else {}
+        cells = {0: rows}
     made = {}
     for name, values in cells.items():
         if type(name) not in (str, int):

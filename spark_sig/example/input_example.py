@@ -55,7 +55,7 @@ class InputExample:
     Args:
         data: a pandas DataFrame, a dict, list, str, bytes or scalar, which become one; or an
             ndarray, a dict of ndarrays, a csr_matrix or csc_matrix.  A dict is one row, a list is
-            one row per item.
+            one row per item; a list of lists, which may be either, is kept as it is.
         params: the params beside the data.
         example_no_conversion: keep dicts, lists and scalars as they are, instead of making them
             a frame.
