@@ -71,10 +71,11 @@ def infer_tensor(
         Tensor('uint8', (-1, 28, 28))
     """
     dtype: np.dtype[Any] = array.dtype
+    path = "$" if name is None else member_path("$", name)
     if dtype.kind == "V":
         raise SignatureError(
             "no tensor can say what a structured array is",
-            path="$" if name is None else member_path("$", name),
+            path=path,
             observed=str(dtype),
             remedy=REMEDY,
         )
@@ -83,7 +84,7 @@ def infer_tensor(
         if hidden or has_null(array, Policy()):
             raise SignatureError(
                 "a tensor has no place for missing elements",
-                path="$" if name is None else member_path("$", name),
+                path=path,
                 observed=MASKED if hidden else f"null in an array of {dtype.name}",
                 remedy="fill or drop them, or give a DataFrame, whose columns may be optional",
             )

@@ -125,12 +125,7 @@ def scan(df: DataFrame, counted: Sequence[Place], shipped: Sequence[tuple[str, p
 
 def nothing_of(field: pa.Field) -> Observed:
     """Return what no rows of a column show: its type."""
-    opaque = pat.is_null(field.type)
-    return observe_arrow(pa.nulls(0, pa.null()) if opaque else _empty(field.type), field)
-
-
-def _empty(dtype: pa.DataType) -> pa.Array:
-    return pa.array([], dtype)
+    return observe_arrow(pa.array([], field.type), field)
 
 
 def counted_of(field: pa.Field, scan: Scan) -> Observed:

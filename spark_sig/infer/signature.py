@@ -8,7 +8,7 @@ from typing import Any
 
 from spark_sig.errors import SignatureError
 from spark_sig.infer.params import infer_params
-from spark_sig.infer.values import OnUnsupported, infer_schema
+from spark_sig.infer.values import OnUnsupported, check_choice, infer_schema
 from spark_sig.policy import Policy
 from spark_sig.schema import ColSpec, Schema
 from spark_sig.signature import ModelSignature
@@ -59,13 +59,7 @@ def infer_signature(
     if on_unsupported is None:
         mlflow = policy is not None and policy == Policy.mlflow()
         on_unsupported = "mlflow" if mlflow else "raise"
-    if on_unsupported not in ("raise", "any", "mlflow"):
-        raise SignatureError(
-            "unknown choice of what becomes of columns that no signature can say",
-            path="on_unsupported",
-            expected="raise, any or mlflow",
-            observed=repr(on_unsupported),
-        )
+    check_choice(on_unsupported, ("raise", "any", "mlflow"))
     inputs = _side(model_input, "inputs", on_unsupported)
     outputs = _side(model_output, "outputs", on_unsupported)
     return ModelSignature(inputs, outputs, infer_params(params))
@@ -75,8 +69,8 @@ def _side(data: Any, side: str, on_unsupported: OnUnsupported) -> Schema | None:
     if data is None:
         return None
     try:
-        schema = _spark(data, on_unsupported) if is_spark(data) else None
-        schema = infer_schema(data, on_unsupported) if schema is None else schema
+        infer = _spark if is_spark(data) else infer_schema
+        schema = infer(data, on_unsupported)
     except SignatureError as error:
         if on_unsupported != "mlflow":
             raise
@@ -89,7 +83,7 @@ def _side(data: Any, side: str, on_unsupported: OnUnsupported) -> Schema | None:
     return schema
 
 
-def _spark(data: Any, on_unsupported: OnUnsupported) -> Schema | None:
+def _spark(data: Any, on_unsupported: OnUnsupported) -> Schema:
     from spark_sig.infer.table import infer_table  # loads PySpark
 
     asked: OnUnsupported = "raise" if on_unsupported == "mlflow" else on_unsupported
@@ -97,7 +91,7 @@ def _spark(data: Any, on_unsupported: OnUnsupported) -> Schema | None:
     for field in found.fields:
         if field.note:
             warnings.warn(f"{field.path}: {field.note}", stacklevel=4)
-    return found.signature.inputs
+    return found.signature.side("inputs")
 
 
 def _advise(schema: Schema) -> None:

@@ -18,7 +18,7 @@ from spark_sig.infer.evidence import Flag, Flags, evidence_of
 from spark_sig.infer.params import infer_params
 from spark_sig.infer.scan import Place, Scan, counted_of, nothing_of, places, scan
 from spark_sig.infer.tensors import table_tensor
-from spark_sig.infer.values import OnUnsupported, columns_schema
+from spark_sig.infer.values import OnUnsupported, check_choice, columns_schema
 from spark_sig.inference import Basis, FieldEvidence, Inference
 from spark_sig.naming import member_path, spark_type, type_name
 from spark_sig.observed import Observed
@@ -98,8 +98,8 @@ def infer_table(
         SignatureError: where names mean no column, or no signature can say what a column is.
         SourceError: where the source, or the version, cannot be read.
     """
+    check_choice(on_unsupported, ("raise", "any"))
     source = resolve(data, version=version, timestamp=timestamp, spark=spark, counted=False)
-    _check_choice(on_unsupported)
     # A tensor's dtype is strict: decimals are none.
     taken = _chosen(source, columns, exclude, outputs, None if tensors else decimals)
     chosen = _settled(taken, on_unsupported)
@@ -179,16 +179,6 @@ def _check_names(given: Sequence[str], names: Sequence[str], what: str) -> None:
                 expected=f"one of {', '.join(names[:20])}",
                 remedy=f"did you mean {near[0]!r}?" if near else "",
             )
-
-
-def _check_choice(on_unsupported: str) -> None:
-    if on_unsupported not in ("raise", "any"):
-        raise SignatureError(
-            "unknown choice of what becomes of columns that no signature can say",
-            path="on_unsupported",
-            expected="raise or any",
-            observed=repr(on_unsupported),
-        )
 
 
 def _settled(taken: Sequence[Column], on_unsupported: OnUnsupported) -> list[Column]:

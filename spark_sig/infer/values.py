@@ -34,6 +34,21 @@ _SCALARS = (dt.date, bytearray, type(pd.NA), type(None))
 _Column: TypeAlias = tuple[str | None, str, Callable[[], Observed]]
 
 
+def check_choice(given: str, choices: Sequence[str]) -> None:
+    """Refuse what is no choice of what becomes of columns that no signature can say.
+
+    Raises:
+        SignatureError: names the choices.
+    """
+    if given not in choices:
+        raise SignatureError(
+            "unknown choice of what becomes of columns that no signature can say",
+            path="on_unsupported",
+            expected=f"one of {', '.join(choices)}",
+            observed=repr(given),
+        )
+
+
 def infer_schema(data: Any, on_unsupported: OnUnsupported = "raise", root: str = "$") -> Schema:
     """Return the schema of some values.
 
