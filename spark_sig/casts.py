@@ -110,6 +110,9 @@ RANGES: dict[Kind, tuple[int, int]] = {
     Kind.UINT64: (0, 2**64 - 1),
 }
 
+# Days on either side of 1970 whose midnight a timestamp, 64 bits of microseconds, reaches.
+DAYS = (2**63 - 1) // 86_400_000_000
+
 # Bits of the significand, the hidden one included (IEEE 754): integers up to 2**bits are exact.
 SIGNIFICAND: dict[Kind, int] = {Kind.FLOAT16: 11, Kind.FLOAT32: 24, Kind.FLOAT64: 53}
 

@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pyarrow.types as pat
 
 from spark_sig.compile.spark import source_schema
-from spark_sig.delta.log import first_line
-from spark_sig.engines.catalyst import compile_expressions, numbered, source_columns
-from spark_sig.engines.stage import tally_groups, tally_rows
-from spark_sig.errors import SignatureError, SourceError, Violation
+from spark_sig.errors import SignatureError, Violation
 from spark_sig.naming import SPARK_TYPE, member_path
-from spark_sig.plan import EnforcementPlan, FieldPlan, Rung
-from spark_sig.planner import Engine, node_checks, plan_enforcement
+from spark_sig.plan import EnforcementPlan
+from spark_sig.planner import Engine, plan_enforcement
 from spark_sig.policy import Policy, policy_of
-from spark_sig.report import Report
+from spark_sig.proofs import prove
+from spark_sig.report import Evidence, Report
+from spark_sig.scan import tally_parts
 from spark_sig.signature import ModelSignature, load_signature
 from spark_sig.sources import Resolved, resolve
 from spark_sig.tally import Tally
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
-
     from spark_sig.signature import SignatureSource
     from spark_sig.sources import Data
 
@@ -40,11 +39,16 @@ def validate(
     engine: Engine = "auto",
     row_key: str | Sequence[str] = (),
     min_rows: int = 0,
+    stats: bool = True,
+    fail_fast: bool = False,
+    audit: float = 0.0,
+    ledger: str | os.PathLike[str] | None = None,
 ) -> Report:
     """Check every row of a source against a signature.
 
-    Where the data conforms this takes one query, on violations a second one.  Data that does not
-    fit by its types alone is reported without a scan.
+    What the log of a Delta table proves is not read; where all of the rest conforms this takes
+    one query, on violations a second one.  Data that does not fit by its types alone is reported
+    without a scan.
 
     Args:
         data: a DataFrame, a path of a Delta table or of Parquet files, or a catalog name.
@@ -57,23 +61,35 @@ def validate(
             them to Python, ``catalyst`` refuses what needs Python.
         row_key: source columns whose values name a row in the report's examples.
         min_rows: the least number of rows that conforms.
+        stats: whether file statistics may decide checks; the verdict is the same either way.
+        fail_fast: whether to end where statistics refute a check, with no row read, counted or
+            shown.
+        audit: the share of the files that need not be read that are read nevertheless, 0 to 1,
+            chosen at random; at least one.  What was wrongly proven makes the report one that
+            does not conform.
+        ledger: path or name of the Delta table in which verdicts on files are remembered, made
+            where there is none; files that an earlier run found to conform are not read again.
 
     Returns:
         The report; its ``conforms`` is the verdict.
 
     Raises:
         SignatureError: where signature, policy or names cannot mean anything.
-        SourceError: where the source, or the version, cannot be read.
+        SourceError: where the source, the version or the ledger cannot be read.
     """
     loaded = load_signature(signature)
     return validate_source(
-        resolve(data, version=version, timestamp=timestamp),
+        resolve(data, version=version, timestamp=timestamp, counted=False),
         loaded,
         policy=policy,
         side=side,
         engine=engine,
         row_key=row_key,
         min_rows=min_rows,
+        stats=stats,
+        fail_fast=fail_fast,
+        audit=audit,
+        ledger=ledger,
     )
 
 
@@ -86,6 +102,10 @@ def validate_source(
     engine: Engine = "auto",
     row_key: str | Sequence[str] = (),
     min_rows: int = 0,
+    stats: bool = True,
+    fail_fast: bool = False,
+    audit: float = 0.0,
+    ledger: str | os.PathLike[str] | None = None,
     findings: Sequence[Violation] = (),
 ) -> Report:
     """Check a source that is resolved already; see :func:`validate`.
@@ -106,19 +126,30 @@ def validate_source(
     )
     plan = plan._replace(findings=(*findings, *plan.findings))
     _check_key(plan, row_key)
-    tally = Tally.empty(policy.examples)
-    if not plan.findings:
-        tally = _tally(source, plan, row_key)
-    return Report.of(
-        plan,
-        tally,
+    report = partial(
+        Report.of,
         signature=signature.fingerprint,
         side=side,
-        source=source.info,
-        expected_rows=source.expected_rows,
         min_rows=min_rows,
         row_key=row_key,
         schema=schema,
+    )
+    nothing = Tally.empty(policy.examples)
+    if plan.findings:
+        source = source.counted()
+        return report(plan, nothing, source=source.info, expected_rows=source.expected_rows)
+    # The arrow engine is the reference that nothing else is to stand in for.
+    proofs = prove(source, plan, stats=stats and engine != "arrow")
+    source = proofs.source
+    report = partial(report, proofs.plan, source=source.info, expected_rows=source.expected_rows)
+    if fail_fast and proofs.refuted:
+        return report(nothing, refuted=proofs.refuted, evidence=Evidence(proofs.statistics, 0))
+    seen = tally_parts(proofs.parts(), policy.examples, row_key, dirty=bool(proofs.refuted))
+    tally = replace(seen, rows=seen.rows + proofs.rows_proven)
+    return report(
+        tally,
+        decided=proofs.decided(tally.rows),
+        evidence=Evidence(proofs.statistics, proofs.files_read),
     )
 
 
@@ -142,69 +173,3 @@ def _check_key(plan: EnforcementPlan, row_key: Sequence[str]) -> None:
                 path=member_path("$", name),
                 remedy="cast it to string first",
             )
-
-
-def _tally(source: Resolved, plan: EnforcementPlan, row_key: Sequence[str]) -> Tally:
-    live = [f for f in plan.fields if any(plan.checks[c].live for c in node_checks(f.node))]
-    arrow = [f for f in live if f.rung is Rung.ARROW]
-    fused = [f for f in live if f.rung is not Rung.ARROW]
-    frame, limit = numbered(source.frame, plan), plan.policy.examples
-    try:
-        if not live:
-            # Nothing depends on a row.  The log of a pinned table says how many there are.
-            rows = None if source.info.uncounted else source.expected_rows
-            return Tally(limit, frame.count() if rows is None else rows, 0, {})
-        if not arrow:
-            return _tally_fused(frame, plan, fused, row_key)
-        found = compile_expressions(plan, fused, columns=source_columns(plan))
-        details = f"CASE WHEN {found.violates} THEN {found.details} END" if found.violates else None
-        return tally_rows(frame, plan, arrow, row_key, details)
-    except Exception as error:
-        raise explained(error) from error
-
-
-def _tally_fused(
-    frame: DataFrame, plan: EnforcementPlan, fields: Sequence[FieldPlan], row_key: Sequence[str]
-) -> Tally:
-    """Tally rows in Catalyst: one query where all conform, else a second one for the details."""
-    limit = plan.policy.examples
-    found = compile_expressions(plan, fields, columns=source_columns(plan))
-    if found.violates is None:
-        return Tally(limit, frame.count(), 0, {})
-    row = frame.selectExpr("count(*)", f"count_if({found.violates})").collect()[0]
-    if not row[1]:
-        return Tally(limit, int(row[0]), 0, {})
-    # Conforming rows fall into one group, before anything is shuffled.
-    places = [plan.source.names.index(name) for name in row_key]
-    key = ", ".join(f"'k{i}', {_exactly(frame, place)}" for i, place in enumerate(places))
-    groups = (
-        frame.selectExpr(
-            f"CASE WHEN {found.violates} THEN named_struct("
-            f"'key', named_struct({key}), 'violations', {found.details}) END AS detail"
-        )
-        .groupBy("detail")
-        .count()
-    )
-    return tally_groups(groups, limit)
-
-
-def _exactly(frame: DataFrame, place: int) -> str:
-    """Write a numbered column so that only equal values fall into one group."""
-    collated = frame.schema.fields[place].dataType.simpleString().startswith("string collate")
-    return f"c{place} COLLATE UTF8_BINARY" if collated else f"c{place}"
-
-
-def explained(error: Exception) -> Exception:
-    """Return an error of Spark's as one that says what the user can do, where that is known."""
-    text = str(error)
-    for module in ("pyarrow", "numpy", "spark_sig"):
-        if f"No module named '{module}'" in text:
-            return SourceError(
-                f"the Python of Spark's workers has no {module}: point PYSPARK_PYTHON at one that "
-                f"has, or install it there"
-            )
-    if isinstance(error, (SignatureError, SourceError)):
-        return error
-    if type(error).__module__.startswith(("pyspark", "py4j", "grpc")):
-        return SourceError(f"the source cannot be read: {first_line(error)}")
-    return error

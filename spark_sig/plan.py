@@ -25,6 +25,7 @@ class Rung(str, Enum):
     SCHEMA = "schema"  # types, names, and constraints that Delta enforces: no row is read
     ASSUMED = "assumed"  # a nullable=False flag, by which Spark folds the check away
     STATS = "stats"  # file statistics
+    LEDGER = "ledger"  # the verdict of an earlier run on the very same files
     CATALYST = "catalyst"  # fused into Spark's own scan
     ARROW = "arrow"  # Python, on Arrow batches
 
@@ -50,7 +51,12 @@ class Check(NamedTuple):
     @property
     def live(self) -> bool:
         """Whether rows have to be read to decide it."""
-        return self.rung not in (Rung.SCHEMA, Rung.STATS)
+        return self.rung not in (Rung.SCHEMA, Rung.STATS, Rung.LEDGER)
+
+    @property
+    def scanned(self) -> bool:
+        """Whether it is made on rows; what is assumed is not."""
+        return self.rung in (Rung.CATALYST, Rung.ARROW)
 
 
 # In all nodes ``source`` is the Arrow type that comes in, ``output`` the type that goes out, and

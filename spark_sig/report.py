@@ -23,6 +23,10 @@ REINFER = "re-infer the signature, or nulls='allow'"
 NO_ROWS = "there are no rows: nothing was checked but types"
 
 
+_RUNGS = list(Rung)
+_UNREAD = frozenset({Rung.SCHEMA, Rung.STATS, Rung.LEDGER})
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """What was checked.
@@ -67,6 +71,70 @@ class Rows:
 
 
 @dataclass(frozen=True, slots=True)
+class Decided:
+    """What decided a check for some of the rows.
+
+    Args:
+        rung: what decided it.
+        rows: how many rows.
+        files: how many data files they lie in; None where files are not known.
+    """
+
+    rung: Rung
+    rows: int
+    files: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Lie:
+    """A check that an audit found violated in files that had been proven.
+
+    Args:
+        path: place in a row; ``$`` where the number of rows is wrong.
+        code: what is wrong.
+        claimed: what had been proven.
+        found: what the audit found.
+    """
+
+    path: str
+    code: Code
+    claimed: str
+    found: str
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """What became of proven files that were read nevertheless.
+
+    Args:
+        share: the share of the proven files that was asked for, 0 to 1.
+        files: files read.
+        rows: rows read.
+        lies: what was wrong.
+    """
+
+    share: float
+    files: int
+    rows: int
+    lies: tuple[Lie, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What a verdict rests on besides rows.
+
+    Args:
+        statistics: which statistics were asked, or why none were.
+        files_read: data files that rows were read of; None where files are not known.
+        ledger: what the ledger gave and took; empty where there is none.
+    """
+
+    statistics: str = ""
+    files_read: int | None = None
+    ledger: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class CheckResult:
     """What became of one check.
 
@@ -74,12 +142,12 @@ class CheckResult:
         path: place in a row.
         code: what is wrong where it fails.
         expected: what the signature asks for.
-        count: rows that violate it; None for a finding, which types alone decide.
+        count: rows that violate it; None for a finding, which types decide, or statistics.
         observed: the smallest distinct observations.
         examples: the smallest examples by key.
         remedy: what the user can do; empty where nothing is known to help.
-        rung: what decided it.  Evidence, not verdict: equality leaves it out.
-        proven: share of the rows that no scan was needed for.  Evidence as well.
+        decided: what decided it, for how many rows each.  Evidence, not verdict: equality leaves
+            it out.
     """
 
     path: str
@@ -89,13 +157,25 @@ class CheckResult:
     observed: tuple[str, ...] = ()
     examples: tuple[Example, ...] = ()
     remedy: str = ""
-    rung: Rung = field(default=Rung.SCHEMA, compare=False)
-    proven: float = field(default=0.0, compare=False)
+    decided: tuple[Decided, ...] = field(default=(Decided(Rung.SCHEMA, 0),), compare=False)
 
     @property
     def violated(self) -> bool:
         """Whether anything violates it."""
         return self.count is None or self.count > 0
+
+    @property
+    def rung(self) -> Rung:
+        """The dearest rung that was needed to decide it."""
+        return max((part.rung for part in self.decided), key=_RUNGS.index)
+
+    @property
+    def proven(self) -> float:
+        """The share of the rows that no scan was needed for."""
+        rows = sum(part.rows for part in self.decided)
+        if not rows:
+            return float(self.rung in _UNREAD)
+        return sum(part.rows for part in self.decided if part.rung in _UNREAD) / rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +196,8 @@ class Report:
         row_count: rows that a tensor's fixed first axis asks for; None where any number will do.
         row_key: names of the columns that the examples' keys are made of.
         warnings: remarks that do not change the verdict; ``remarks`` has the one on no rows too.
+        audit: what became of proven files that were read nevertheless; None where none were.
+        evidence: what the verdict rests on besides rows; equality leaves it out.
     """
 
     signature: str = ""
@@ -129,6 +211,8 @@ class Report:
     row_count: int | None = None
     row_key: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    audit: Audit | None = None
+    evidence: Evidence = field(default=Evidence(), compare=False)
 
     @classmethod
     def empty(cls) -> Report:
@@ -149,6 +233,10 @@ class Report:
         row_key: tuple[str, ...] = (),
         warnings: tuple[str, ...] = (),
         schema: Schema | None = None,
+        decided: Mapping[int, tuple[Decided, ...]] | None = None,
+        refuted: Mapping[int, str] | None = None,
+        audit: Audit | None = None,
+        evidence: Evidence | None = None,
     ) -> Report:
         """Say what a plan and the tally of all rows under it amount to.
 
@@ -164,6 +252,10 @@ class Report:
             warnings: remarks that do not change the verdict.
             schema: the side of the signature that the plan was made for; where it has no optional
                 field at all, NULLs get a remedy that says so.
+            decided: what decided the checks, by id; the plan's rungs where None.
+            refuted: checks that statistics refute, no row having been read, and what they observe.
+            audit: what an audit found.
+            evidence: what the verdict rests on besides rows.
         """
         # Where NaN violates too, a tally cannot tell which of the two it was.
         policy = plan.policy
@@ -173,8 +265,15 @@ class Report:
             CheckResult(v.path, v.code, v.expected, None, (v.observed,), (), v.remedy)
             for v in plan.findings
         )
+        known, failed = decided or {}, refuted or {}
         results = tuple(
-            _result(check, tally.checks.get(index, CheckTally()), suspect)
+            _result(
+                check,
+                tally.checks.get(index, CheckTally()),
+                suspect,
+                known.get(index, (Decided(check.rung, tally.rows, source.files),)),
+                failed.get(index),
+            )
             for index, check in enumerate(plan.checks)
         )
         return cls(
@@ -189,15 +288,17 @@ class Report:
             plan.row_count,
             row_key,
             tuple(sorted({*warnings})),
+            audit,
+            evidence or Evidence(),
         )
 
     @property
     def complete(self) -> bool:
         """Whether every row that the source's files promise was seen or proven.
 
-        A finding by types alone needs no rows and is complete.
+        A finding by types or statistics needs no rows and is complete.
         """
-        if self._by_types_alone:
+        if self.unread:
             return True
         if self.expected_rows is None:
             return True
@@ -207,8 +308,8 @@ class Report:
         return self.expected_rows == self.rows.total
 
     @property
-    def _by_types_alone(self) -> bool:
-        """Whether no row had to be counted."""
+    def unread(self) -> bool:
+        """Whether no row had to be counted, as types or statistics decide."""
         return any(check.count is None for check in self.checks)
 
     @property
@@ -223,7 +324,7 @@ class Report:
         They are not kept: one empty part of a source says nothing of the whole.
         """
         made = []
-        if not self.rows.total and not self._by_types_alone and self.signature:
+        if not self.rows.total and not self.unread and self.signature:
             made.append(NO_ROWS)
         assumed = [check.path for check in self.checks if check.rung is Rung.ASSUMED]
         if assumed:
@@ -239,6 +340,7 @@ class Report:
         """Whether the whole source fits the signature."""
         return (
             self.complete
+            and not (self.audit and self.audit.lies)
             and not any(check.violated for check in self.checks)
             and self._row_count_violation() is None
         )
@@ -256,7 +358,7 @@ class Report:
 
     def _row_count_violation(self) -> Violation | None:
         total = self.rows.total
-        if self._by_types_alone:
+        if self.unread:
             return None
         if self.row_count is not None and total != self.row_count:
             return Violation("$", Code.ROW_COUNT, f"{self.row_count} rows", f"{total} rows")
@@ -288,11 +390,12 @@ class Report:
             self,
             rows=self.rows + other.rows,
             checks=tuple(
-                _plus(a, b, self.rows.total, other.rows.total, self.policy.examples)
+                _plus(a, b, self.policy.examples)
                 for a, b in zip(self.checks, other.checks, strict=True)
             ),
             expected_rows=expected,
             warnings=tuple(sorted({*self.warnings, *other.warnings})),
+            audit=_both(self.audit, other.audit),
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -330,19 +433,38 @@ class Report:
         return report_from_document(document)
 
 
-def _result(check: Check, tally: CheckTally, suspect: bool) -> CheckResult:
-    by_nulls = check.code is Code.NULL and tally.count > 0
+def _result(
+    check: Check,
+    tally: CheckTally,
+    suspect: bool,
+    decided: tuple[Decided, ...],
+    refuted: str | None,
+) -> CheckResult:
+    by_nulls = check.code is Code.NULL and (tally.count > 0 or refuted is not None)
     return CheckResult(
         check.path,
         check.code,
         check.expected,
-        tally.count,
-        tally.observed,
+        tally.count if refuted is None else None,
+        tally.observed if refuted is None else (refuted,),
         tally.examples,
         REINFER if suspect and by_nulls else "",
-        check.rung,
-        0.0 if check.live else 1.0,
+        decided,
     )
+
+
+def _both(a: Audit | None, b: Audit | None) -> Audit | None:
+    if a is None or b is None:
+        return a or b
+    return Audit(a.share, a.files + b.files, a.rows + b.rows, (*a.lies, *b.lies))
+
+
+def _plus_decided(a: tuple[Decided, ...], b: tuple[Decided, ...]) -> tuple[Decided, ...]:
+    """Add up what decided a check in two parts of a source; files may lie in both."""
+    rows = {part.rung: 0 for part in (*a, *b)}
+    for part in (*a, *b):
+        rows[part.rung] += part.rows
+    return tuple(Decided(rung, rows[rung]) for rung in _RUNGS if rung in rows)
 
 
 def _asked(check: CheckResult) -> tuple[object, ...]:
@@ -351,24 +473,19 @@ def _asked(check: CheckResult) -> tuple[object, ...]:
     return check.path, check.code, check.expected, finding
 
 
-def _plus(a: CheckResult, b: CheckResult, left: int, right: int, limit: int) -> CheckResult:
+def _plus(a: CheckResult, b: CheckResult, limit: int) -> CheckResult:
     if a.count is None or b.count is None:
         return a
     both = CheckTally(a.count, a.observed, a.examples).plus(
         CheckTally(b.count, b.observed, b.examples), limit
     )
-    rows = left + right
-    proven = (a.proven * left + b.proven * right) / rows if rows else min(a.proven, b.proven)
-    order = list(Rung)
-    rung = max(a.rung, b.rung, key=order.index)
     return replace(
         a,
         count=both.count,
         observed=both.observed,
         examples=smallest(both.examples, limit),
         remedy=a.remedy or b.remedy,
-        rung=rung,
-        proven=proven,
+        decided=_plus_decided(a.decided, b.decided),
     )
 
 

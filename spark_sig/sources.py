@@ -7,9 +7,9 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
+from spark_sig.delta.files import count_files
 from spark_sig.delta.log import (
     Snapshot,
-    count_files,
     first_line,
     is_classic,
     is_table,
@@ -196,7 +196,9 @@ def _path(
         there = is_classic(spark) and is_table(spark, path)
         missing = None if there else _no_delta(spark, path)
         if not missing:
-            snapshot = read_snapshot(spark, path, version, timestamp, counted=counted)
+            snapshot = read_snapshot(spark, path, version, timestamp)
+            if counted:
+                snapshot = count_files(spark, snapshot)
             frame = read_version(spark, snapshot)
             frame.schema  # noqa: B018  # a version that cannot be read fails here, not later
             return Resolved.of(frame, snapshot, name)

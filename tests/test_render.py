@@ -19,7 +19,7 @@ from spark_sig.plan import Rung
 from spark_sig.policy import Policy
 from spark_sig.render.html import report_html
 from spark_sig.render.text import cells, cut, printable, report_text
-from spark_sig.report import REINFER, CheckResult, Report, Rows, Source
+from spark_sig.report import REINFER, CheckResult, Decided, Report, Rows, Source
 from spark_sig.sinks import new_run_id, report_path, write_report
 from spark_sig.tally import Example
 
@@ -35,7 +35,7 @@ def null_check(name: str, count: int = 0, *keys: object, rung: Rung = Rung.CATAL
     observed = ("null",) if count else ()
     remedy = REINFER if count else ""
     return CheckResult(
-        f"$.{name}", Code.NULL, "long (required)", count, observed, examples, remedy, rung
+        f"$.{name}", Code.NULL, "long (required)", count, observed, examples, remedy, (Decided(rung, 336_776),)
     )
 
 

@@ -24,6 +24,7 @@ from spark_sig.plan import Check, EnforcementPlan, Rung
 from spark_sig.policy import Policy
 from spark_sig.render.document import report_document, report_from_document, report_json
 from spark_sig.report import (
+    Decided,
     NO_ROWS,
     REINFER,
     CheckResult,
@@ -157,7 +158,7 @@ def test_nan_in_a_key_equals_itself() -> None:
 def test_evidence_is_no_part_of_equality() -> None:
     report = report_of(counted([Row((1.0,), {0: "null"})], 5))
     elsewhere = replace(
-        report, checks=tuple(replace(c, rung=Rung.ARROW, proven=0.5) for c in report.checks)
+        report, checks=tuple(replace(c, decided=(Decided(Rung.ARROW, 9),)) for c in report.checks)
     )
     assert elsewhere == report
     assert elsewhere.to_dict() != report.to_dict()
@@ -167,7 +168,7 @@ def test_evidence_adds_up() -> None:
     base = report_of(Tally(5, 3, 0, {}))
     other = report_of(Tally(5, 1, 0, {}))
     proven = replace(
-        other, checks=tuple(replace(c, rung=Rung.STATS, proven=1.0) for c in other.checks)
+        other, checks=tuple(replace(c, decided=(Decided(Rung.STATS, 1),)) for c in other.checks)
     )
     total = base + proven
     assert [c.rung for c in total.checks] == [Rung.CATALYST, Rung.ARROW, Rung.ARROW, Rung.STATS]

@@ -14,8 +14,9 @@ import pytest
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
+from spark_sig.delta.files import count_files
 from spark_sig.delta.log import Snapshot, quoted, read_snapshot, read_version
-from spark_sig.delta.statistics import NullEvidence, Nulls, not_null_places, null_evidence
+from spark_sig.delta.nulls import NullEvidence, Nulls, not_null_places, null_evidence
 from spark_sig.errors import SignatureError, SourceError
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def nulls_in(frame: DataFrame, places: list[Place]) -> dict[Place, int]:
 
 def look(spark: SparkSession, path: Path, version: int | None = None) -> dict[Place, NullEvidence]:
     """Return the evidence for every place of a table, checked against its rows."""
-    snapshot = read_snapshot(spark, str(path), version)
+    snapshot = count_files(spark, read_snapshot(spark, str(path), version))
     frame = read_version(spark, snapshot)
     places = places_of(frame.schema)
     evidence = null_evidence(spark, snapshot, places)
@@ -497,7 +498,7 @@ def test_members_of_structs(spark: SparkSession, tmp_path: Path) -> None:
         "lost.l": UNKNOWN,
     }
     # Asked one by one, each gets the same answer.
-    snapshot = read_snapshot(spark, str(path))
+    snapshot = count_files(spark, read_snapshot(spark, str(path)))
     for place in (("whole", "y"), ("deep",), ("deep", "out", "y")):
         assert null_evidence(spark, snapshot, [place])[place] == look(spark, path)[place]
 

@@ -98,7 +98,11 @@ def _validate(settings: ValidateSettings, session: Callable[[], SparkSession]) -
 
 def _checked(settings: ValidateSettings, signature: ModelSignature, spark: SparkSession) -> Report:
     source = resolve(
-        settings.table, version=settings.version, timestamp=settings.timestamp, spark=spark
+        settings.table,
+        version=settings.version,
+        timestamp=settings.timestamp,
+        spark=spark,
+        counted=False,
     )
     findings: tuple[Any, ...] = ()
     if settings.params is not None:

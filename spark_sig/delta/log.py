@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import json
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from spark_sig.errors import SourceError
@@ -19,17 +20,17 @@ class Snapshot:
         path: where the table lies.
         table_id: the table's own id.
         version: the version.
-        files: number of data files; None where the log is out of reach (Spark Connect).
+        files: number of data files; None where they are not counted.
         rows: rows of the files that say how many they hold, less those that deletion vectors
-            delete; None where the log is out of reach.
+            delete; None where they are not counted.
         uncounted: number of files that do not say.
     """
 
     path: str
     table_id: str
     version: int
-    files: int | None
-    rows: int | None
+    files: int | None = None
+    rows: int | None = None
     uncounted: int = 0
 
 
@@ -57,8 +58,6 @@ def read_snapshot(
     path: str,
     version: int | None = None,
     timestamp: str | None = None,
-    *,
-    counted: bool = True,
 ) -> Snapshot:
     """Resolve a table to one version, the newest where neither version nor time is given.
 
@@ -68,8 +67,9 @@ def read_snapshot(
         version: the version to take.
         timestamp: the time to take the table at, read by Spark in the session's time zone where
             it names none.
-        counted: whether to count files and rows, which takes a query over the list of files; see
-            :func:`count_files`.
+
+    Returns:
+        The snapshot, its files not counted (:func:`~spark_sig.delta.files.count_files`).
 
     Raises:
         SourceError: where there is no such table, version or time.
@@ -77,8 +77,7 @@ def read_snapshot(
     if timestamp is not None:
         version = _version_at(spark, path, timestamp)
     if is_classic(spark):
-        found = _from_log(spark, path, version)
-        return count_files(spark, found) if counted else found
+        return _from_log(spark, path, version)
     return _from_history(spark, path, version)
 
 
@@ -136,7 +135,7 @@ def _from_history(spark: SparkSession, path: str, version: int | None) -> Snapsh
     if not found:
         raise SourceError(f"the table {path} has no version {version}")
     detail = spark.sql(f"DESCRIBE DETAIL delta.{quoted(path)}").select("id").collect()[0]
-    return Snapshot(path, detail["id"], int(found[0]["version"]), None, None)
+    return Snapshot(path, detail["id"], int(found[0]["version"]))
 
 
 def _from_log(spark: SparkSession, path: str, version: int | None) -> Snapshot:
@@ -144,61 +143,13 @@ def _from_log(spark: SparkSession, path: str, version: int | None) -> Snapshot:
 
     try:
         found = _opened(spark, path, version)
-        return Snapshot(path, str(found.metadata().id()), int(found.version()), None, None)
+        return Snapshot(path, str(found.metadata().id()), int(found.version()))
     except Py4JJavaError as error:
         raise SourceError(
             f"the log of the table {path} cannot be read at "
             f"{'its newest version' if version is None else f'version {version}'}: "
             f"{first_line(error)}"
         ) from error
-
-
-def count_files(spark: SparkSession, snapshot: Snapshot) -> Snapshot:
-    """Return a snapshot with its files and rows counted, where the log is in reach.
-
-    Raises:
-        SourceError: where the log cannot be read.
-    """
-    from pyspark.sql import functions as F
-
-    if not is_classic(spark):
-        return snapshot
-    try:
-        records = F.get_json_object("stats", "$.numRecords").cast("long")
-        deleted = F.coalesce(F.col("deletionVector.cardinality"), F.lit(0))
-        row = (
-            list_files(spark, open_snapshot(spark, snapshot))
-            .agg(F.count("*"), F.count(records), F.coalesce(F.sum(records - deleted), F.lit(0)))
-            .collect()[0]
-        )
-    except spark_errors() as error:
-        raise SourceError(
-            f"the log of the table {snapshot.path} cannot be read at version {snapshot.version}: "
-            f"{first_line(error)}"
-        ) from error
-    files, told = int(row[0]), int(row[1])
-    return replace(snapshot, files=files, rows=int(row[2]), uncounted=files - told)
-
-
-# A list of so many files is read by one task in well under a second; a shuffle takes longer.
-FEW_FILES = 10_000
-
-
-def list_files(spark: SparkSession, opened: Any) -> DataFrame:
-    """Return the files of a snapshot of Delta's own, as its log lists them; few in one partition.
-
-    An aggregate over one partition shuffles nothing.
-    """
-    from py4j.protocol import Py4JError
-    from pyspark.sql import DataFrame
-
-    files = DataFrame(opened.allFiles().toDF(), spark)
-    try:
-        known = opened.numOfFilesIfKnown()  # not in every release
-        few = bool(known.isDefined()) and int(known.get()) <= FEW_FILES
-    except Py4JError:
-        few = False
-    return files.coalesce(1) if few else files
 
 
 def _opened(spark: SparkSession, path: str, version: int | None) -> Any:
@@ -225,6 +176,12 @@ def open_snapshot(spark: SparkSession, snapshot: Snapshot) -> Any:
     if str(found.metadata().id()) != snapshot.table_id:
         raise SourceError(f"another table has taken the place of {snapshot.path} meanwhile")
     return found
+
+
+def table_configuration(opened: Any) -> dict[str, str]:
+    """Return the properties of a table, constraints among them, from Delta's own snapshot."""
+    metadata: dict[str, Any] = json.loads(opened.metadata().json())["metaData"]
+    return dict(metadata["configuration"])
 
 
 def _snapshot_at(log: Any, version: int) -> Any:

@@ -1,4 +1,4 @@
-"""Evidence about NULLs: what the log of a Delta table says of them, no data file opened.
+"""Statistics of data files: which claims they prove, file by file, as one query over the list.
 
 The rules are those of Delta's PROTOCOL, sections Per-file Statistics, Deletion Vectors, Column
 Mapping, and Partition Value Serialization, where writers are known to follow them; what they do
@@ -7,392 +7,314 @@ not prove stays unknown.
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from spark_sig.delta.log import (
-    Snapshot,
-    first_line,
-    is_classic,
-    list_files,
-    open_snapshot,
-    spark_errors,
-)
-from spark_sig.errors import SignatureError, SourceError, assert_never
+from spark_sig.delta.columns import Column, Kind, find_column
+from spark_sig.errors import assert_never
+from spark_sig.stats import Claim, Place, Proof
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import DataFrame
     from pyspark.sql import types as T
 
-    Place = tuple[str, ...]
-
-_PHYSICAL_NAME = "delta.columnMapping.physicalName"
-
-# delta-rs (seen in 0.22 and 1.1) files the counts of the keys, values and elements of a map or
-# an array under these names at the top, over those of a column that bears the name itself.
-_NAMES_INSIDE = {"key", "keys", "value", "values", "key_value", "entries"} | {
-    *("item", "element", "list", "array", "array_element", "bag")
-}
-
-# A type as the schema's JSON has it, and SQL too.
-_ATOMIC = re.compile(r"\w+(\(\d+,\d+\))?")
-
-
-class Nulls(Enum):
-    """Whether the logical rows of a table hold NULL at a place."""
-
-    NONE = "none"
-    SOME = "some"
-    UNKNOWN = "unknown"
+# What all that follows is computed of:
+# s        the statistics, parsed: n rows, broken text, whether bounds are tight, counts, bounds
+# gone     rows that a deletion vector deletes
+# kept     rows that are left; NULL where the file does not say
+# wide     whether counts and bounds may be of more rows than are left
+# trusted  whether Spark wrote the file, whose bounds of floats then tell NaN
+# mask     what earlier runs found, a character for each check
+# removed  whether the newest version has no such file, which VACUUM may then have removed
+# p0, h0   the value of a partition column, and whether there is one
 
 
 @dataclass(frozen=True, slots=True)
-class NullEvidence:
-    """What the log says of NULLs at one place of a table's version.
+class Verdict:
+    """Conditions on a file, as SQL: NULL is no.
 
     Args:
-        nulls: NONE where no logical row has NULL there, SOME where at least one has; a member of
-            a struct counts where the struct is present.
-        rows: logical rows of the files that say how many they hold.
-        files: number of data files.
-        undecided: number of files that decide nothing about this place.
+        proven: no row violates.
+        refuted: a row violates, given that there are rows.
     """
 
-    nulls: Nulls
-    rows: int
-    files: int
-    undecided: int
-
-
-def null_evidence(
-    spark: SparkSession, snapshot: Snapshot, places: Sequence[Place]
-) -> dict[Place, NullEvidence]:
-    """Say of each place whether the rows of a snapshot hold NULL there, from the log alone.
-
-    One query over the list of files; nothing but one row for each place comes back.
-
-    Args:
-        spark: the session; where it has no JVM (Spark Connect) nothing is known.
-        snapshot: the version.
-        places: columns and members of structs as tuples of names from the top, arrays and maps
-            themselves among them, none inside of those.
-
-    Raises:
-        SignatureError: where the table has no such place.
-        SourceError: where the log cannot be read, or is no longer that of the snapshot's table.
-    """
-    if not places:
-        return {}
-    if not is_classic(spark):
-        files = snapshot.files or 0
-        return {place: NullEvidence(Nulls.UNKNOWN, 0, files, files) for place in places}
-    try:
-        opened = open_snapshot(spark, snapshot)
-        asked = _ask(_columns(json.loads(opened.metadata().json())["metaData"]), places)
-        verdicts = _verdicts(spark, list_files(spark, opened), asked)
-        found = {row["place"]: row for row in verdicts.collect()}
-    except spark_errors() as error:
-        raise SourceError(
-            f"the log of the table {snapshot.path} cannot be read at version {snapshot.version}: "
-            f"{first_line(error)}"
-        ) from error
-    return {
-        place: _evidence(found[at]) if found else NullEvidence(Nulls.NONE, 0, 0, 0)
-        for at, place in enumerate(asked.speakers)
-    }
-
-
-def not_null_places(schema: T.StructType) -> frozenset[Place]:
-    """Return the places that the NOT NULL constraints of a Delta table cover.
-
-    Delta checks them at every write, members of structs included; inside arrays and maps it
-    checks nothing.
-
-    Args:
-        schema: the schema of a table read from Delta (:func:`~spark_sig.delta.log.read_version`);
-            the flags of any other DataFrame constrain nothing.
-
-    Example:
-        >>> from pyspark.sql import types as T
-        >>> inner = T.StructType([T.StructField("x", T.LongType(), nullable=False)])
-        >>> not_null_places(T.StructType([T.StructField("s", inner)]))
-        frozenset({('s', 'x')})
-    """
-    return frozenset(_not_null(schema, ()))
-
-
-def _not_null(schema: T.StructType, above: Place) -> Iterator[Place]:
-    from pyspark.sql.types import StructType
-
-    for member in schema.fields:
-        place = (*above, member.name)
-        if not member.nullable:
-            yield place
-        if isinstance(member.dataType, StructType):
-            yield from _not_null(member.dataType, place)
-
-
-def _evidence(row: Any) -> NullEvidence:
-    proven = Nulls.UNKNOWN if row["undecided"] else Nulls.NONE
-    return NullEvidence(
-        Nulls.SOME if row["some"] else proven,
-        int(row["rows"] or 0),
-        int(row["files"]),
-        int(row["undecided"]),
-    )
-
-
-# --- the table's columns, as the log names them --------------------------------------------------
-
-
-class _Kind(Enum):
-    """What the statistics of a file may say of a place."""
-
-    COUNTED = "counted"
-    # Arrays, maps: a count of 0 is proof, but writers that take it from Parquet's footer count
-    # NULL elements and empty lists too.
-    BOUNDED = "bounded"
-    PARTITION = "partition"
-    STRUCT = "struct"
-    UNTOLD = "untold"
-
-
-@dataclass(frozen=True, slots=True)
-class _Column:
-    """A column or a member of a struct.
-
-    Args:
-        name: its name in the log's statistics.
-        kind: what they may say of it.
-        type: the type of a partition column, as the schema's JSON has it.
-        members: those of a struct, by their logical names.
-    """
-
-    name: str
-    kind: _Kind
-    type: str = ""
-    members: dict[str, _Column] = field(default_factory=dict)
-
-
-def _columns(metadata: dict[str, Any]) -> dict[str, _Column]:
-    mapped = metadata["configuration"].get("delta.columnMapping.mode", "none") != "none"
-    found = _members(json.loads(metadata["schemaString"]), mapped)
-    partitions = set(metadata["partitionColumns"])
-    repeated = any(column.kind is _Kind.BOUNDED for column in found.values())
-    for name, column in found.items():
-        if name in partitions:
-            kind = _Kind.PARTITION if _ATOMIC.fullmatch(column.type) else _Kind.UNTOLD
-            found[name] = _Column(column.name, kind, column.type)
-        elif repeated and column.name in _NAMES_INSIDE:
-            found[name] = _Column(column.name, _Kind.UNTOLD)
-    return found
-
-
-def _members(struct: dict[str, Any], mapped: bool) -> dict[str, _Column]:
-    return {member["name"]: _column(member, mapped) for member in struct["fields"]}
-
-
-def _column(member: dict[str, Any], mapped: bool) -> _Column:
-    name = member["name"]
-    if mapped:
-        name = member["metadata"].get(_PHYSICAL_NAME, name)
-    kind = member["type"]
-    if isinstance(kind, str):
-        return _Column(name, _Kind.UNTOLD if kind == "void" else _Kind.COUNTED, kind)
-    if kind["type"] == "struct":
-        return _Column(name, _Kind.STRUCT, members=_members(kind, mapped))
-    return _Column(name, _Kind.BOUNDED)
-
-
-# --- what is asked of every file -----------------------------------------------------------------
-
-# In place of a struct: the row itself, which is always there, and nothing that ever proves to be.
-_ROW, _NOWHERE = -1, 0
+    proven: str = "false"
+    refuted: str = "false"
 
 
 @dataclass(slots=True)
-class _Asked:
-    """The places asked for, and what of a file's log entry speaks for them.
+class Layout:
+    """The statistics that are read of each file.
 
     Args:
-        speakers: by place, the number of the count that speaks for it, -1 where none does; and
-            the struct that has to be present: the one itself, or the one around a member, before
-            a NULL there is the member's own.
-        structs: structs whose presence is asked for, numbered from 1 on.
-        tree: the leaves whose ``nullCount`` is read, by name in the log; structs are trees.
-        counts: what counts NULLs, as SQL.
-        spans: by struct, the first count below it and how many there are, all in a row.
-        partitions: names of the partition columns among the counts, as the log has them.
+        columns: the table's columns.
+        counts: the leaves whose counts of NULLs are read, by name in the log; structs are trees.
+        bounds: the leaves whose least and greatest values are read.
+        partitions: the partition columns that are read, by their names in the log.
+        structs: SQL that says that a struct is never NULL, by its place.
     """
 
-    speakers: dict[Place, tuple[int, int]]
-    structs: dict[Place, int] = field(default_factory=dict)
-    tree: dict[str, Any] = field(default_factory=dict)
-    counts: list[str] = field(default_factory=list)
-    spans: dict[Place, tuple[int, int]] = field(default_factory=dict)
+    columns: Mapping[str, Column]
+    counts: dict[str, Any] = field(default_factory=dict)
+    bounds: dict[str, Any] = field(default_factory=dict)
     partitions: list[str] = field(default_factory=list)
+    structs: dict[Place, str] = field(default_factory=dict)
 
-    def count(self, sql: str, place: Place, around: int) -> None:
-        if place in self.speakers:
-            self.speakers[place] = len(self.counts), around
-        self.counts.append(sql)
+    def count(self, place: Place) -> str:
+        """Read the count of NULLs of a leaf, and return SQL for it."""
+        return "s.counts" + self._read(self.counts, place)
+
+    def least_greatest(self, place: Place) -> tuple[str, str]:
+        """Read the bounds of a leaf, and return SQL for them, as text."""
+        path = self._read(self.bounds, place)
+        return f"s.low{path}", f"s.high{path}"
+
+    def _read(self, tree: dict[str, Any], place: Place) -> str:
+        path = ""
+        for depth in range(1, len(place) + 1):
+            name = find_column(self.columns, place[:depth]).name
+            tree.setdefault(name, {})
+            path += f".c{list(tree).index(name)}"
+            tree = tree[name]
+        return path
+
+    def partition(self, name: str) -> str:
+        """Read a partition column, and return the number that it goes by."""
+        if name not in self.partitions:
+            self.partitions.append(name)
+        return str(self.partitions.index(name))
+
+    def present(self, struct: Place) -> str:
+        """Return SQL that says that a struct is never NULL: one of its leaves never is."""
+        if struct not in self.structs:
+            below = find_column(self.columns, struct).members
+            leaves = [self.count(leaf) for leaf in _leaves(below, struct)]
+            self.structs[struct] = " OR ".join(f"{n} <=> 0" for n in leaves) or "false"
+        return f"present{list(self.structs).index(struct)}"
 
 
-def _ask(columns: dict[str, _Column], places: Sequence[Place]) -> _Asked:
-    asked = _Asked(dict.fromkeys(places, (-1, _NOWHERE)))
-    for place in asked.speakers:
-        struct = place if _find(columns, place).kind is _Kind.STRUCT else place[:-1]
-        if struct:
-            asked.structs.setdefault(struct, len(asked.structs) + 1)
-    _gather(asked, columns, (), asked.tree, "s.counts", whole=False)
-    return asked
-
-
-def _find(columns: dict[str, _Column], place: Place) -> _Column:
-    found, members = None, columns
-    for name in place:
-        found = members.get(name)
-        members = found.members if found else {}
-    if found is None:
-        raise SignatureError(
-            "the table has no such column or member of a struct", observed=".".join(place)
-        )
-    return found
-
-
-def _gather(
-    asked: _Asked,
-    columns: dict[str, _Column],
-    above: Place,
-    tree: dict[str, Any],
-    path: str,
-    *,
-    whole: bool,
-) -> None:
-    """Take the leaves that are asked for, and all of a struct whose presence is."""
-    around = asked.structs.get(above, _ROW)
+def _leaves(columns: Mapping[str, Column], above: Place) -> Iterator[Place]:
     for name, column in columns.items():
-        place, at = (*above, name), f"{path}.c{len(tree)}"
-        wanted = whole or place in asked.speakers
-        match column.kind:
-            case _Kind.STRUCT:
-                _gather_struct(asked, column, place, tree, at, whole=whole)
-            case _Kind.COUNTED | _Kind.BOUNDED:
-                if wanted:
-                    tree[column.name] = None
-                    asked.count(at, place, around if column.kind is _Kind.COUNTED else _NOWHERE)
-            case _Kind.PARTITION:
-                if wanted:
-                    sql = _PARTITION.format(at=len(asked.partitions), type=column.type)
-                    asked.partitions.append(column.name)
-                    asked.count(sql, place, _ROW)
-            case _Kind.UNTOLD:
-                pass
-            case _:
-                assert_never(column.kind)
+        if column.kind is Kind.STRUCT:
+            yield from _leaves(column.members, (*above, name))
+        elif column.kind in (Kind.COUNTED, Kind.BOUNDED):
+            yield (*above, name)
 
 
-def _gather_struct(
-    asked: _Asked, column: _Column, place: Place, tree: dict[str, Any], at: str, *, whole: bool
-) -> None:
-    first, inner = len(asked.counts), dict[str, Any]()
-    whole = whole or place in asked.structs
-    _gather(asked, column.members, place, inner, at, whole=whole)
-    if inner:
-        tree[column.name] = inner
-    asked.spans[place] = first, len(asked.counts) - first
-    if place in asked.speakers:
-        asked.speakers[place] = -1, asked.structs[place]
+# --- claims --------------------------------------------------------------------------------------
+
+
+def _verdict(layout: Layout, claim: Claim) -> Verdict:
+    column = find_column(layout.columns, claim.place)
+    if claim.no_null:
+        return _no_null(layout, column, claim.place)
+    if claim.no_nan:
+        return _no_nan(layout, column, claim.place)
+    assert claim.within is not None
+    return _within(layout, column, claim, *claim.within)
+
+
+def _no_null(layout: Layout, column: Column, place: Place) -> Verdict:
+    match column.kind:
+        case Kind.COUNTED:
+            n = layout.count(place)
+            # With a deletion vector, a count may be of the rows before it or after, whatever the
+            # flag says.
+            some = f"{n} = s.n OR (NOT wide AND {n} BETWEEN 1 AND s.n)"
+            if len(place) > 1:
+                # The count has the rows without the struct, too.
+                some = f"{layout.present(place[:-1])} AND ({some})"
+            return Verdict(f"{n} = 0", some)
+        case Kind.BOUNDED:
+            return Verdict(f"{layout.count(place)} = 0")
+        case Kind.STRUCT:
+            return Verdict(layout.present(place))
+        case Kind.PARTITION:
+            at = layout.partition(column.name)
+            # '' is NULL by the protocol, and '' as Spark reads it; what cannot be cast is NULL to
+            # Spark.
+            return Verdict(
+                f"h{at} AND p{at} <> '' AND try_cast(p{at} AS {column.type}) IS NOT NULL",
+                f"h{at} AND p{at} IS NULL",
+            )
+        case Kind.UNTOLD:
+            return Verdict()
+        case _:
+            assert_never(column.kind)
+
+
+def _no_nan(layout: Layout, column: Column, place: Place) -> Verdict:
+    match column.kind:
+        case Kind.COUNTED:
+            high = f"try_cast({layout.least_greatest(place)[1]} AS DOUBLE)"
+            return Verdict(
+                f"{layout.count(place)} = s.n"
+                f" OR (trusted AND abs({high}) < CAST('Infinity' AS DOUBLE))",
+                f"trusted AND NOT wide AND isnan({high})",
+            )
+        case Kind.PARTITION:
+            at = layout.partition(column.name)
+            value = f"try_cast(p{at} AS {column.type})"
+            return Verdict(
+                f"h{at} AND (p{at} IS NULL OR (p{at} <> '' AND NOT isnan({value})))",
+                f"h{at} AND p{at} <> '' AND isnan({value})",
+            )
+        case Kind.BOUNDED | Kind.STRUCT | Kind.UNTOLD:
+            return Verdict()
+        case _:
+            assert_never(column.kind)
+
+
+def _within(layout: Layout, column: Column, claim: Claim, low: int, high: int) -> Verdict:
+    match column.kind:
+        case Kind.COUNTED:
+            texts = layout.least_greatest(claim.place)
+            least, greatest = (_number(text, column.type) for text in texts)
+            inside = f"{least} >= {low}BD AND {greatest} <= {high}BD"
+            outside = f"{least} < {low}BD OR {greatest} > {high}BD"
+            return Verdict(
+                f"{layout.count(claim.place)} = s.n OR ({least} <= {greatest} AND {inside})",
+                f"NOT wide AND {least} <= {greatest} AND ({outside})" if claim.strict else "false",
+            )
+        case Kind.PARTITION:
+            at = layout.partition(column.name)
+            value = _number(f"try_cast(p{at} AS {column.type})", column.type)
+            inside = f"{value} BETWEEN {low}BD AND {high}BD"
+            return Verdict(
+                f"h{at} AND (p{at} IS NULL OR {inside})",
+                f"h{at} AND {value} NOT BETWEEN {low}BD AND {high}BD" if claim.strict else "false",
+            )
+        case Kind.BOUNDED | Kind.STRUCT | Kind.UNTOLD:
+            return Verdict()
+        case _:
+            assert_never(column.kind)
+
+
+def _number(text: str, dtype: str) -> str:
+    """Read a bound as a number that compares exactly: of days, for dates."""
+    if dtype == "date":
+        return f"unix_date(try_cast({text} AS DATE))"
+    if dtype.startswith("decimal"):
+        # A bound that went through a double has an exponent, from the digits on where it may be
+        # wrong.
+        return f"try_cast(IF(contains({text}, 'E'), NULL, {text}) AS {_widest(dtype)})"
+    return f"try_cast({text} AS BIGINT)"
+
+
+def _widest(decimal: str) -> str:
+    scale = decimal[:-1].split(",")[1]
+    return f"DECIMAL(38,{scale})"
 
 
 # --- the query -----------------------------------------------------------------------------------
 
-# The value of a partition, as a count of NULLs.  '' is NULL by the protocol, and '' as Spark reads
-# it; what cannot be cast is NULL to Spark.
-_PARTITION = """
-    CASE WHEN NOT h{at} THEN NULL
-         WHEN p{at} IS NULL THEN s.n
-         WHEN p{at} = '' OR try_cast(p{at} AS {type}) IS NULL THEN NULL
-         ELSE 0 END"""
 
-# A file's verdicts: 0 none, 1 some, 2 undecided.  With a deletion vector, a count may be of the
-# rows before it or after, whatever the flag says.
-_COUNT = """
-    CASE WHEN n = 0 THEN 0
-         WHEN n = records OR (NOT wide AND n BETWEEN 1 AND records) THEN 1
-         ELSE 2 END"""
+class Judged(NamedTuple):
+    """A query that judges every file.
 
-_PLACE = """
-    CASE WHEN kept IS NULL THEN 2
-         WHEN kept = 0 THEN 0
-         WHEN place.own < 0 THEN IF(get(present, place.around), 0, 2)
-         WHEN get(told, place.own) <> 1 THEN get(told, place.own)
-         WHEN place.around < 0 OR get(present, place.around) THEN 1
-         ELSE 2 END"""
+    Args:
+        text: it, as SQL over ``{files}``.
+        files: the files.
+    """
+
+    text: str
+    files: DataFrame
+
+    def frame(self) -> DataFrame:
+        """Return what it gives."""
+        return self.files.sparkSession.sql(self.text, files=self.files)
+
+    def within(self, text: str) -> DataFrame:
+        """Return what another query makes of it, which calls it ``{judged}``."""
+        whole = text.replace("{judged}", f"({self.text})")
+        return self.files.sparkSession.sql(whole, files=self.files)
 
 
-# Every DataFrame that is made is analysed anew, so all that follows the first one is one text.
-_QUERY = """
-    SELECT place, count(*) AS files,
-        -- there may be numbers in it that no table has: they must not overflow
-        sum(CAST(kept AS decimal(20,0))) AS rows,
-        count_if(verdict = 1) AS some, count_if(verdict = 2) AS undecided
-    FROM (
-        SELECT kept, posexplode(transform({owners}, place -> {place})) AS (place, verdict)
-        FROM (
-            SELECT kept, told, transform({spans}, span -> exists(
-                slice(told, span.start + 1, span.size), verdict -> verdict = 0)) AS present
-            FROM (
-                SELECT kept, transform(counts, n -> {count}) AS told
-                FROM (
-                    SELECT s.n AS records,
-                        IF(s.broken IS NULL AND gone BETWEEN 0 AND s.n, s.n - gone, NULL) AS kept,
-                        gone > 0 OR coalesce(s.tight, 'true') <> 'true' AS wide,
-                        CAST(array({counts}) AS array<bigint>) AS counts
-                    FROM {files}
-                )
-            )
-        )
-    )
-    GROUP BY place"""
+def judged(
+    files: DataFrame,
+    columns: Mapping[str, Column],
+    checks: Sequence[Sequence[Claim]],
+    *,
+    statistics: str = "stats",
+    keep: Sequence[str] = (),
+) -> Judged:
+    """Judge every file.
 
+    Args:
+        files: the files; columns as Delta's log lists them (``AddFile``), and, where they are
+            known, ``trusted``, whether Spark wrote a file, ``mask``, ``1`` for each check that
+            an earlier run found to hold for it, and ``removed``, whether it may be gone.
+        columns: the table's columns.
+        checks: for each check the claims that prove it; none where nothing does.
+        statistics: name of the column that has the statistics.
+        keep: columns of ``files`` that come out as they are.
 
-def _verdicts(spark: SparkSession, listed: DataFrame, asked: _Asked) -> DataFrame:
-    """Return a row for each place, by its number; none where there are no files."""
+    Returns:
+        A query that gives the columns kept; ``kept``, the logical rows of the file, NULL where it does not say; and
+        ``pattern``, a :class:`~spark_sig.stats.Proof` for the number of its rows, then one for
+        each check, as text.
+    """
     from pyspark.sql import functions as F
 
-    # Names of columns stay in types and literals: in text Spark would substitute ${…}.
-    parsed = F.from_json("stats", _layout(asked.tree), {"columnNameOfCorruptRecord": "broken"})
+    layout = Layout(columns)
+    letters = [_letter(layout, at, claims) for at, claims in enumerate(checks)]
     values = F.col("partitionValues")
-    names = list(enumerate(asked.partitions))
-    spans = [(0, 0), *(asked.spans[struct] for struct in asked.structs)]
-    files = listed.select(
-        parsed.cast(_layout(asked.tree, safe=True)).alias("s"),
-        F.coalesce(F.col("deletionVector.cardinality"), F.lit(0)).alias("gone"),
-        *[F.try_element_at(values, F.lit(name)).alias(f"p{at}") for at, name in names],
-        *[F.map_contains_key(values, name).alias(f"h{at}") for at, name in names],
+    # Names of columns stay in types and literals: in text Spark would substitute ${…}.
+    parsed = F.from_json(statistics, _type(layout), {"columnNameOfCorruptRecord": "broken"})
+    read = files.select(
+        "*",
+        parsed.cast(_type(layout, safe=True)).alias("s"),
+        *[
+            column
+            for at, name in enumerate(layout.partitions)
+            for column in (
+                F.try_element_at(values, F.lit(name)).alias(f"p{at}"),
+                F.map_contains_key(values, name).alias(f"h{at}"),
+            )
+        ],
     )
-    text = _QUERY.format(
-        owners=_pairs("own", "around", asked.speakers.values()),
-        spans=_pairs("start", "size", spans),
-        counts=", ".join(asked.counts),
-        place=_PLACE,
-        count=_COUNT,
-        files="{files}",
+    structs = "".join(f", ({sql}) AS present{at}" for at, sql in enumerate(layout.structs.values()))
+    absent = "".join(
+        f", CAST(NULL AS {kind}) AS {name}"
+        for name, kind in (("trusted", "boolean"), ("removed", "boolean"), ("mask", "string"))
+        if name not in files.columns
     )
-    return spark.sql(text, files=files)
+    opened = f"CASE WHEN removed THEN '{Proof.UNKNOWN.value}' ELSE '{Proof.PROVEN.value}' END"
+    # Every DataFrame that is made is analysed anew, so all that follows the first one is one text.
+    text = f"""
+        SELECT {", ".join([*keep, "kept"])},
+            CASE WHEN kept IS NULL THEN '{Proof.UNKNOWN.value * (1 + len(letters))}'
+                 WHEN kept = 0 AND removed IS NOT TRUE
+                 THEN '{Proof.PROVEN.value * (1 + len(letters))}'
+                 ELSE concat({", ".join([opened, *letters])}) END AS pattern
+        FROM (
+            SELECT *,
+                IF(s.broken IS NULL AND gone BETWEEN 0 AND s.n, s.n - gone, NULL) AS kept,
+                gone > 0 OR coalesce(s.tight, 'true') <> 'true' AS wide{structs}
+            FROM (
+                SELECT *, coalesce(deletionVector.cardinality, 0) AS gone{absent} FROM {{files}}
+            )
+        )"""
+    return Judged(text, read)
 
 
-def _pairs(first: str, second: str, pairs: Iterable[tuple[int, int]]) -> str:
-    structs = [f"named_struct('{first}', {a}, '{second}', {b})" for a, b in pairs]
-    return f"array({', '.join(structs)})"
+def _letter(layout: Layout, at: int, claims: Sequence[Claim]) -> str:
+    """Write what is known of a check."""
+    verdicts = [_verdict(layout, claim) for claim in claims]
+    remembered = f"WHEN substr(mask, {at + 1}, 1) = '1' THEN '{Proof.REMEMBERED.value}'"
+    if not verdicts:
+        return f"CASE {remembered} ELSE '{Proof.UNKNOWN.value}' END"
+    proven = " AND ".join(f"({verdict.proven})" for verdict in verdicts)
+    refuted = " OR ".join(f"({verdict.refuted})" for verdict in verdicts)
+    return (
+        f"CASE WHEN {proven} THEN '{Proof.PROVEN.value}' "
+        f"WHEN {refuted} THEN '{Proof.REFUTED.value}' {remembered} "
+        f"ELSE '{Proof.UNKNOWN.value}' END"
+    )
 
 
-def _layout(tree: dict[str, Any], *, safe: bool = False) -> T.StructType:
+def _type(layout: Layout, *, safe: bool = False) -> T.StructType:
     """Return the type of a file's statistics, with names as in the log or with safe ones."""
     from pyspark.sql import types as T
 
@@ -400,15 +322,22 @@ def _layout(tree: dict[str, Any], *, safe: bool = False) -> T.StructType:
     named = [("numRecords", "n", T.LongType()), ("tightBounds", "tight", T.StringType())]
     fields = [T.StructField(short if safe else name, kind) for name, short, kind in named]
     fields.append(T.StructField("broken", T.StringType()))
-    if tree:
-        fields.append(T.StructField("counts" if safe else "nullCount", _counts(tree, safe)))
+    parts: list[tuple[str, str, dict[str, Any], T.DataType]] = [
+        ("nullCount", "counts", layout.counts, T.LongType()),
+        # As text, no bound that does not fit its column makes the whole record a broken one.
+        ("minValues", "low", layout.bounds, T.StringType()),
+        ("maxValues", "high", layout.bounds, T.StringType()),
+    ]
+    for name, short, tree, leaf in parts:
+        if tree:
+            fields.append(T.StructField(short if safe else name, _tree(tree, leaf, safe)))
     return T.StructType(fields)
 
 
-def _counts(tree: dict[str, Any], safe: bool) -> T.StructType:
+def _tree(tree: dict[str, Any], leaf: T.DataType, safe: bool) -> T.StructType:
     from pyspark.sql import types as T
 
     fields = T.StructType()
     for at, (name, inner) in enumerate(tree.items()):
-        fields.add(f"c{at}" if safe else name, _counts(inner, safe) if inner else T.LongType())
+        fields.add(f"c{at}" if safe else name, _tree(inner, leaf, safe) if inner else leaf)
     return fields

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.types as pat
 
-from spark_sig.casts import RANGES, SIGNIFICAND, Cast, Failure, Kind, kind_of
+from spark_sig.casts import DAYS, RANGES, SIGNIFICAND, Cast, Failure, Kind, kind_of
 from spark_sig.errors import ROW_ERROR, Violation, assert_never
 from spark_sig.naming import is_list
 from spark_sig.plan import (
@@ -39,9 +39,6 @@ from spark_sig.plan import (
 # three or four bytes (with the messages, of row mode, up to ten).  Interpreted, 16 checked casts
 # took 25 times the scan; in methods of their own, which Spark splits, as long as the scan.
 FUSED = 600
-
-# Days on either side of 1970 whose midnight a timestamp, 64 bits of microseconds, reaches.
-DAYS = (2**63 - 1) // 86_400_000_000
 
 TAGS_TYPE = "ARRAY<STRUCT<path: STRING, code: STRING, expected: STRING, observed: STRING>>"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import reduce
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -24,14 +25,14 @@ if TYPE_CHECKING:
 _TALLY_DDL = f"{TALLY.names[0]} string"
 
 
-def tally_rows(
+def partial_tallies(
     df: DataFrame,
     plan: EnforcementPlan,
     fields: Sequence[FieldPlan],
     keys: Sequence[str],
     details: str | None,
-) -> Tally:
-    """Tally every row of a DataFrame in one query, checking some fields in Arrow.
+) -> DataFrame:
+    """Tally every row of a DataFrame, checking some fields in Arrow; a row for each partition.
 
     Args:
         df: the rows, their columns numbered.
@@ -51,19 +52,19 @@ def tally_rows(
         columns.append(f"{details} AS d")
     key_names = tuple(f"k{i}" for i in range(len(keys)))
     task = Summarise(plan, tuple(fields), inputs, key_names, None if details is None else "d")
-    partials = df.selectExpr(*columns).mapInArrow(task.__call__, _TALLY_DDL)
-    return _merged(partials, plan.policy.examples)
+    return df.selectExpr(*columns).mapInArrow(task.__call__, _TALLY_DDL)
 
 
-def tally_groups(groups: DataFrame, limit: int) -> Tally:
-    """Tally groups of like rows, with the columns ``detail`` and ``count``, in one query."""
-    partials = groups.mapInArrow(SummariseDetails(limit).__call__, _TALLY_DDL)
-    return _merged(partials, limit)
+def group_tallies(groups: DataFrame, limit: int) -> DataFrame:
+    """Tally groups of like rows, with the columns ``detail`` and ``count``."""
+    return groups.mapInArrow(SummariseDetails(limit).__call__, _TALLY_DDL)
 
 
-def _merged(partials: DataFrame, limit: int) -> Tally:
+def merged_tally(partials: Sequence[DataFrame], limit: int) -> Tally:
+    """Add up what partial tallies hold, in one query."""
+    whole = reduce(type(partials[0]).unionAll, partials)
     # One row comes back, however many partitions there are.
-    rows = partials.repartition(1).mapInArrow(Merge(limit).__call__, _TALLY_DDL).collect()
+    rows = whole.repartition(1).mapInArrow(Merge(limit).__call__, _TALLY_DDL).collect()
     # Adaptive execution may drop the whole stage where the input turns out empty.
     return Tally.total((Tally.loads(row[0]) for row in rows), limit)
 

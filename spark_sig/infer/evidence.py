@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple, TypeAlias
 
-from spark_sig.delta.statistics import NullEvidence, Nulls
+from spark_sig.delta.nulls import NullEvidence, Nulls
 from spark_sig.inference import Basis, FieldEvidence
 from spark_sig.naming import member_path
 from spark_sig.observed import Lists, Maps, Observed, Records

@@ -6,13 +6,24 @@ import decimal
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 from spark_sig.errors import Code, SignatureError, Violation
 from spark_sig.plan import Rung
 from spark_sig.policy import Policy
-from spark_sig.report import FORMAT, CheckResult, Report, Rows, Source, policy_fields
+from spark_sig.report import (
+    FORMAT,
+    Audit,
+    CheckResult,
+    Decided,
+    Evidence,
+    Lie,
+    Report,
+    Rows,
+    Source,
+    policy_fields,
+)
 from spark_sig.tally import Cell, Example
 
 
@@ -56,6 +67,8 @@ def report_document(report: Report) -> dict[str, Any]:
         "checks": [_check(check) for check in report.checks],
         "violations": [_violation(violation) for violation in report.violations],
         "warnings": list(report.remarks),
+        "audit": _audit(report.audit),
+        "evidence": asdict(report.evidence),
     }
 
 
@@ -70,7 +83,35 @@ def _check(check: CheckResult) -> dict[str, Any]:
         "remedy": check.remedy,
         "rung": check.rung.value,
         "proven": check.proven,
+        "decided": [
+            {"rung": part.rung.value, "rows": part.rows, "files": part.files}
+            for part in check.decided
+        ],
     }
+
+
+def _audit(audit: Audit | None) -> dict[str, Any] | None:
+    if audit is None:
+        return None
+    return {
+        "share": audit.share,
+        "files": audit.files,
+        "rows": audit.rows,
+        "lies": [
+            {"path": lie.path, "code": lie.code.value, "claimed": lie.claimed, "found": lie.found}
+            for lie in audit.lies
+        ],
+    }
+
+
+def _read_audit(document: Mapping[str, Any] | None) -> Audit | None:
+    if document is None:
+        return None
+    lies = (
+        Lie(lie["path"], Code(lie["code"]), lie["claimed"], lie["found"])
+        for lie in document["lies"]
+    )
+    return Audit(document["share"], document["files"], document["rows"], tuple(lies))
 
 
 def _example(example: Example) -> dict[str, Any]:
@@ -150,6 +191,8 @@ def report_from_document(document: Mapping[str, Any]) -> Report:
             document["row_count"],
             tuple(document["row_key"]),
             tuple(document["warnings"]),
+            _read_audit(document["audit"]),
+            Evidence(**document["evidence"]),
         )
         derived = report.derived_remarks
         return replace(report, warnings=tuple(w for w in report.warnings if w not in derived))
@@ -171,6 +214,7 @@ def _read_check(document: Mapping[str, Any]) -> CheckResult:
             for example in document["examples"]
         ),
         document["remedy"],
-        Rung(document["rung"]),
-        document["proven"],
+        tuple(
+            Decided(Rung(part["rung"]), part["rows"], part["files"]) for part in document["decided"]
+        ),
     )

@@ -10,7 +10,7 @@ from dataclasses import fields
 from spark_sig.errors import Code
 from spark_sig.plan import Rung
 from spark_sig.policy import Policy
-from spark_sig.report import Report
+from spark_sig.report import Audit, CheckResult, Decided, Report
 from spark_sig.tally import Cell, Example
 
 # How many violated checks are shown; the report itself has them all.
@@ -25,6 +25,7 @@ DECIDED: dict[Rung, str] = {
     Rung.SCHEMA: "by types and constraints alone",
     Rung.ASSUMED: "assumed, as Spark calls the column nullable=False and checks no more",
     Rung.STATS: "by file statistics",
+    Rung.LEDGER: "by an earlier run on the same files",
     Rung.CATALYST: "on every row, within Spark's scan",
     Rung.ARROW: "on every row, in Arrow batches",
 }
@@ -68,6 +69,8 @@ def verdict(report: Report) -> str:
     """Say in one line whether the source fits."""
     if report.conforms:
         return "CONFORMS"
+    if report.audit and report.audit.lies:
+        return "DOES NOT CONFORM: the audit found files that were wrongly proven"
     violated = len(report.violations)
     if not violated:
         return "DOES NOT CONFORM: not every row was seen"
@@ -86,12 +89,28 @@ def facts(report: Report) -> list[tuple[str, str]]:
     found.append(("rows", _rows(report)))
     found.append(("completeness", _completeness(report)))
     found.append(("policy", policy_text(report.policy)))
+    evidence = report.evidence
+    if evidence.statistics:
+        found.append(("statistics", evidence.statistics))
+    if evidence.ledger:
+        found.append(("ledger", evidence.ledger))
+    if report.audit is not None:
+        found.append(("audit", _audit(report.audit)))
     return [(name, printable(text)) for name, text in found]
 
 
+def _audit(audit: Audit) -> str:
+    read = f"{_count(audit.rows, 'row')} of {_count(audit.files, 'proven file')} read again"
+    lies = "; ".join(
+        f"{lie.path} {lie.code}: {lie.claimed}, found {lie.found}" for lie in audit.lies
+    )
+    return f"{read}, {lies or 'nothing wrong'}"
+
+
 def _rows(report: Report) -> str:
-    if any(check.count is None for check in report.checks):
-        return "none read: the types alone decide"
+    if report.unread:
+        by_types = not any(check.count is None and _by_statistics(check) for check in report.checks)
+        return f"none read: {'the types' if by_types else 'statistics'} alone decide"
     rows = report.rows
     if not rows.violating:
         return f"{rows.total:,}"
@@ -100,7 +119,7 @@ def _rows(report: Report) -> str:
 
 def _completeness(report: Report) -> str:
     expected, total = report.expected_rows, report.rows.total
-    if any(check.count is None for check in report.checks):
+    if report.unread:
         return "complete: no rows were needed"
     if expected is None:
         return "nothing to reconcile with"
@@ -165,11 +184,36 @@ def _cell(cell: Cell) -> str:
 
 
 def rung_counts(report: Report) -> list[tuple[str, str]]:
-    """Say how many checks each rung decided."""
-    counted = Counter(check.rung for check in report.checks if check.count is not None)
-    findings = sum(check.count is None for check in report.checks)
-    counted[Rung.SCHEMA] += findings
-    return [(f"{counted[rung]:,}", DECIDED[rung]) for rung in Rung if counted[rung]]
+    """Say how many checks each rung took part in, and for how much of the source."""
+    if report.unread:
+        counted = Counter(check.rung for check in report.checks if check.count is not None)
+        for check in report.checks:
+            if check.count is None:
+                counted[Rung.STATS if _by_statistics(check) else Rung.SCHEMA] += 1
+        return [(f"{counted[rung]:,}", DECIDED[rung]) for rung in Rung if counted[rung]]
+    parts: dict[Rung, list[Decided]] = {}
+    for check in report.checks:
+        for part in check.decided:
+            parts.setdefault(part.rung, []).append(part)
+    return [
+        (f"{len(parts[rung]):,}", DECIDED[rung] + _extent(report, parts[rung]))
+        for rung in Rung
+        if rung in parts
+    ]
+
+
+def _by_statistics(check: CheckResult) -> bool:
+    """Say whether a check that no rows were counted for is one on rows."""
+    return any(part.rung is not Rung.SCHEMA for part in check.decided)
+
+
+def _extent(report: Report, parts: Sequence[Decided]) -> str:
+    """Say how many rows and files a rung decided checks for, where it is not all of them."""
+    most = max(parts, key=lambda part: (part.rows, part.files or 0))
+    if most.files is None or (most.rows == report.rows.total and most.files == report.source.files):
+        return ""
+    upto = "up to " if len({(part.rows, part.files) for part in parts}) > 1 else ""
+    return f": {upto}{_count(most.rows, 'row')} in {_count(most.files, 'file')}"
 
 
 def remedies(report: Report, limit: int = SHOWN) -> list[str]:

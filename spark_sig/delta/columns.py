@@ -1,0 +1,113 @@
+"""Columns of a Delta table, as its log names them."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from spark_sig.errors import SignatureError
+from spark_sig.stats import Place
+
+_PHYSICAL_NAME = "delta.columnMapping.physicalName"
+
+# delta-rs (seen in 0.22 and 1.1) files the counts of the keys, values and elements of a map or
+# an array under these names at the top, over those of a column that bears the name itself.
+_NAMES_INSIDE = {"key", "keys", "value", "values", "key_value", "entries"} | {
+    *("item", "element", "list", "array", "array_element", "bag")
+}
+
+# A type as the schema's JSON has it, and SQL too.
+_ATOMIC = re.compile(r"\w+(\(\d+,\d+\))?")
+
+
+class Kind(Enum):
+    """What the statistics of a file may say of a place."""
+
+    COUNTED = "counted"
+    # Arrays, maps: a count of 0 is proof, but writers that take it from Parquet's footer count
+    # NULL elements and empty lists too.
+    BOUNDED = "bounded"
+    PARTITION = "partition"
+    STRUCT = "struct"
+    UNTOLD = "untold"
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column or a member of a struct.
+
+    Args:
+        name: its name in the log's statistics.
+        kind: what they may say of it.
+        type: an atomic type as the schema's JSON has it; empty for others.
+        members: those of a struct, by their logical names.
+    """
+
+    name: str
+    kind: Kind
+    type: str = ""
+    members: dict[str, Column] = field(default_factory=dict)
+
+
+def table_columns(metadata: Mapping[str, Any]) -> dict[str, Column]:
+    """Return the columns of a table by their logical names.
+
+    Args:
+        metadata: the action ``metaData`` of its log (PROTOCOL, section Change Metadata).
+    """
+    mapped = metadata["configuration"].get("delta.columnMapping.mode", "none") != "none"
+    found = _members(json.loads(metadata["schemaString"]), mapped)
+    partitions = set(metadata["partitionColumns"])
+    repeated = any(column.kind is Kind.BOUNDED for column in found.values())
+    for name, column in found.items():
+        if name in partitions:
+            kind = Kind.PARTITION if _ATOMIC.fullmatch(column.type) else Kind.UNTOLD
+            found[name] = Column(column.name, kind, column.type)
+        elif repeated and column.name in _NAMES_INSIDE:
+            found[name] = Column(column.name, Kind.UNTOLD)
+    return found
+
+
+def _members(struct: Mapping[str, Any], mapped: bool) -> dict[str, Column]:
+    return {member["name"]: _column(member, mapped) for member in struct["fields"]}
+
+
+def _column(member: Mapping[str, Any], mapped: bool) -> Column:
+    name = member["name"]
+    if mapped:
+        name = member["metadata"].get(_PHYSICAL_NAME, name)
+    kind = member["type"]
+    if isinstance(kind, str):
+        return Column(name, Kind.UNTOLD if kind == "void" else Kind.COUNTED, kind)
+    if kind["type"] == "struct":
+        return Column(name, Kind.STRUCT, members=_members(kind, mapped))
+    return Column(name, Kind.BOUNDED)
+
+
+def find_column(columns: Mapping[str, Column], place: Place) -> Column:
+    """Return the column, or the member of a struct, at a place.
+
+    Raises:
+        SignatureError: where there is none.
+    """
+    found, members = None, columns
+    for name in place:
+        found = members.get(name)
+        members = found.members if found else {}
+    if found is None:
+        raise SignatureError(
+            "the table has no such column or member of a struct", observed=".".join(place)
+        )
+    return found
+
+
+def atomic_types(columns: Mapping[str, Column], above: Place = ()) -> Iterator[tuple[Place, str]]:
+    """Yield every scalar column or member of a struct, and its type."""
+    for name, column in columns.items():
+        if column.type:
+            yield (*above, name), column.type
+        yield from atomic_types(column.members, (*above, name))

@@ -1,0 +1,340 @@
+"""CHECK constraints of a Delta table: what they prove of its columns, no data file opened.
+
+Spark fails a write where a constraint is false, or NULL, for a row (Delta's
+``CheckDeltaInvariant``), so each part of a conjunction is true for every row of the table.  The
+text is parsed by Spark; a part that is not understood proves nothing.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from spark_sig.delta.log import is_classic, spark_errors
+from spark_sig.stats import Bounds, Place
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+_PREFIX = "delta.constraints."
+
+# Parsing takes seconds where thousands of parentheses are nested.
+_LONGEST, _MOST_PARENTHESES, _MOST_NODES = 10_000, 200, 500
+
+
+def check_bounds(
+    spark: SparkSession,
+    configuration: Mapping[str, str],
+    types: Mapping[Place, str],
+    *,
+    nulls_fail: bool = True,
+) -> dict[Place, Bounds]:
+    """Return what the CHECK constraints of a table prove, for the places of which they do.
+
+    Floating columns get no ``low`` and ``high``.  ``no_nan`` holds of files that Spark wrote:
+    where a constraint is added, Spark skips files by statistics, and other writers leave NaN
+    out of these.
+
+    Args:
+        spark: the session; where it has no JVM (Spark Connect) nothing is proven.
+        configuration: that of the table's metadata, constraints among others.
+        types: all columns and members of structs, structs themselves included, by their logical
+            names, with their types as the schema's JSON has them (``"decimal(10,2)"``; any word
+            for what is nested).
+        nulls_fail: whether every writer of the table took a constraint that is NULL for a
+            violation, as Spark does.  If not (delta-rs 0.22), only IS NOT NULL proves NOT NULL;
+            ranges hold all the same.
+
+    Example:
+        >>> constraints = {"delta.constraints.positive": "a > 0"}
+        >>> check_bounds(spark, constraints, {("a",): "long"})  # doctest: +SKIP
+        {('a',): Bounds(not_null=True, no_nan=False, low=Decimal('0'), high=None)}
+    """
+    texts = [text for key, text in configuration.items() if key.lower().startswith(_PREFIX)]
+    if not texts or not is_classic(spark):
+        return {}
+    columns, found = _Columns(types), dict[Place, Bounds]()
+    for text in texts:
+        for fact in _facts(spark, text):
+            for place, bounds in columns.apply(fact, nulls_fail=nulls_fail):
+                found[place] = _tighter(found.get(place, Bounds()), bounds)
+    return {place: bounds for place, bounds in found.items() if bounds != Bounds()}
+
+
+def _tighter(one: Bounds, other: Bounds) -> Bounds:
+    lows = [bound for bound in (one.low, other.low) if bound is not None]
+    highs = [bound for bound in (one.high, other.high) if bound is not None]
+    return Bounds(
+        one.not_null or other.not_null,
+        one.no_nan or other.no_nan,
+        max(lows, default=None),
+        min(highs, default=None),
+    )
+
+
+# --- numbers -------------------------------------------------------------------------------------
+
+# The digits before the point that Spark gives to integers where they meet decimals, and bits.
+_INTEGERS = {"byte": (3, 8), "short": (5, 16), "integer": (10, 32), "long": (20, 64)}
+_FLOATS = {"float", "double"}
+_DECIMAL = re.compile(r"decimal\((\d+),(-?\d+)\)")
+
+
+@dataclass(frozen=True, slots=True)
+class _Number:
+    """A numeric literal.
+
+    Args:
+        value: its value, exact.
+        type: its type, as a schema's JSON would have it.
+    """
+
+    value: Decimal
+    type: str
+
+
+def _digits(kind: str) -> tuple[int, int] | None:
+    """Return the digits before and after the point that an exact type has."""
+    if kind in _INTEGERS:
+        return _INTEGERS[kind][0], 0
+    if found := _DECIMAL.fullmatch(kind):
+        precision, scale = int(found[1]), int(found[2])
+        return precision - scale, scale
+    return None
+
+
+def _compares_exactly(column: str, numbers: Iterable[_Number]) -> bool:
+    """Say whether Spark compares a column with numbers as arithmetic would.
+
+    It casts both sides to one type, the column too: a long becomes a double or a float where it
+    meets one, and a decimal loses digits where 38 do not hold both.
+    """
+    own = _digits(column)
+    if own is None:
+        return False
+    theirs = [_digits(number.type) for number in numbers]
+    if None in theirs:
+        small = all(
+            abs(number.value) < 2**24 and number.value == number.value.to_integral_value()
+            for number in numbers
+        )
+        return small and column in _INTEGERS
+    exact = [own, *(digits for digits in theirs if digits is not None)]
+    return max(whole for whole, _ in exact) + max(scale for _, scale in exact) <= 38
+
+
+# --- what a part of a constraint says ------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Fact:
+    """That a column is not NULL, and how it compares with numbers.
+
+    Args:
+        names: the column, as the constraint names it.
+        surely: whether the constraint is false for NULL; else it is NULL.
+        numbers: what it is compared with.
+        low: whether it is not below the least of them.
+        high: whether it is not above the greatest of them.
+    """
+
+    names: Place
+    surely: bool = False
+    numbers: tuple[_Number, ...] = ()
+    low: bool = False
+    high: bool = False
+
+
+class _Columns:
+    """The places of a table, found by their names as Delta finds them: in any case."""
+
+    def __init__(self, types: Mapping[Place, str]) -> None:
+        self._types = types
+        self._spelled: dict[Place, set[Place]] = {}
+        for place in types:
+            for top in _tops(place):
+                self._spelled.setdefault(_folded(top), set()).add(top)
+
+    def apply(self, fact: _Fact, *, nulls_fail: bool) -> Iterator[tuple[Place, Bounds]]:
+        """Yield what a fact proves: of the place itself, and of the structs around it."""
+        place = self._find(fact.names)
+        if place is None:
+            return
+        not_null = fact.surely or nulls_fail
+        for top in _tops(place[:-1]):
+            if top in self._types:
+                yield top, Bounds(not_null)
+        kind = self._types[place]
+        no_nan = kind in _FLOATS and fact.high and bool(fact.numbers)
+        if not _compares_exactly(kind, fact.numbers):
+            yield place, Bounds(not_null, no_nan)
+            return
+        values = [number.value for number in fact.numbers]
+        low = min(values, default=None) if fact.low else None
+        high = max(values, default=None) if fact.high else None
+        yield place, Bounds(not_null, no_nan, low, high)
+
+    def _find(self, names: Place) -> Place | None:
+        if any(len(self._spelled.get(_folded(top), ())) != 1 for top in _tops(names)):
+            return None
+        (place,) = self._spelled[_folded(names)]
+        return place if place in self._types else None
+
+
+def _tops(place: Place) -> list[Place]:
+    return [place[:length] for length in range(1, len(place) + 1)]
+
+
+def _folded(place: Place) -> Place:
+    return tuple(name.lower() for name in place)
+
+
+# --- the constraint's text -----------------------------------------------------------------------
+
+# Whether the left side is not below, and not above, the right one.
+_COMPARISONS = {
+    "EqualTo": (True, True),
+    "GreaterThan": (True, False),
+    "GreaterThanOrEqual": (True, False),
+    "LessThan": (False, True),
+    "LessThanOrEqual": (False, True),
+}
+_SIGNS = {"Cast", "UnaryMinus", "UnaryPositive"}
+_KNOWN = {*_COMPARISONS, *_SIGNS, "Between", "In", "IsNotNull", "IsNull", "Not"}
+
+# No part that is understood is deeper: a comparison with - CAST(literal).
+_DEPTH = 3
+
+
+@dataclass(frozen=True, slots=True)
+class _Node:
+    """An expression, read as far as it may prove anything.
+
+    Args:
+        kind: its class in Spark; "Name" and "Number" for what the next two hold.
+        children: those of a class that is known.
+        names: the parts of a column's name.
+        number: a numeric literal, its sign and exact casts applied.
+    """
+
+    kind: str
+    children: tuple[_Node, ...] = ()
+    names: Place = ()
+    number: _Number | None = None
+
+
+def _facts(spark: SparkSession, text: str) -> Iterator[_Fact]:
+    # What stands in double quotes is text or a name, as the session has it.
+    if len(text) > _LONGEST or text.count("(") > _MOST_PARENTHESES or '"' in text:
+        return
+    try:
+        parsed: Any = spark._jsparkSession.sessionState().sqlParser().parseExpression(text)
+        if str(parsed.numberedTreeString()).count("\n") > _MOST_NODES:
+            return
+        nodes = [_read(part, _DEPTH) for part in _conjuncts(parsed)]
+    except spark_errors():
+        return
+    for node in nodes:
+        yield from _said(node)
+
+
+def _conjuncts(parsed: Any) -> Iterator[Any]:
+    todo = [parsed]
+    while todo:
+        part = todo.pop()
+        if _class(part) == "And":
+            todo += _items(part.children())
+        else:
+            yield part
+
+
+def _said(node: _Node) -> Iterator[_Fact]:
+    match node:
+        case _Node("IsNotNull", (_Node("Name", names=names),)):
+            yield _Fact(names, surely=True)
+        case _Node("Not", (_Node("IsNull", (_Node("Name", names=names),)),)):
+            yield _Fact(names, surely=True)
+        case _Node("Name", names=names) | _Node("Not", (_Node("Name", names=names),)):
+            yield _Fact(names)
+        case _Node("In", (_Node("Name", names=names), *listed)):
+            yield _Fact(names, numbers=_numbers(listed), low=True, high=True)
+        case _Node("Between", (tested, low, high)):
+            yield from _between(tested, low, high)
+        case _Node(kind, (left, right)) if kind in _COMPARISONS:
+            below, above = _COMPARISONS[kind]
+            yield from _compared(left, right, low=below, high=above)
+            yield from _compared(right, left, low=above, high=below)
+        case _:
+            return
+
+
+def _compared(one: _Node, other: _Node, *, low: bool, high: bool) -> Iterator[_Fact]:
+    if one.names:
+        yield _Fact(one.names, numbers=_numbers([other]), low=low, high=high)
+
+
+def _between(tested: _Node, low: _Node, high: _Node) -> Iterator[_Fact]:
+    if tested.names:
+        yield _Fact(tested.names, numbers=_numbers([low, high]), low=True, high=True)
+    yield from (_Fact(bound.names) for bound in (low, high) if bound.names)
+
+
+def _numbers(nodes: Iterable[_Node]) -> tuple[_Number, ...]:
+    """Return the numbers that nodes are, none where one is anything else."""
+    found = [node.number for node in nodes]
+    return () if None in found else tuple(number for number in found if number is not None)
+
+
+# --- Spark's tree --------------------------------------------------------------------------------
+
+
+def _read(expression: Any, depth: int) -> _Node:
+    kind = _class(expression)
+    if kind == "UnresolvedAttribute":
+        return _Node("Name", names=tuple(map(str, _items(expression.nameParts()))))
+    if kind == "Literal":
+        return _Node("Number", number=_literal(expression))
+    if kind == "UnresolvedFunction" and _items(expression.nameParts()) == ["between"]:
+        kind = "Between"  # before Spark 4 it is parsed into two comparisons
+    if kind not in _KNOWN or not depth:
+        return _Node(kind)
+    children = tuple(_read(child, depth - 1) for child in _items(expression.children()))
+    if kind in _SIGNS and (number := children[0].number):
+        return _Node("Number", number=_signed(kind, number, expression))
+    return _Node(kind, children)
+
+
+def _class(expression: Any) -> str:
+    return str(expression.getClass().getSimpleName())
+
+
+def _items(sequence: Any) -> list[Any]:
+    return [sequence.apply(at) for at in range(sequence.size())]
+
+
+def _literal(expression: Any) -> _Number | None:
+    kind, value = str(expression.dataType().typeName()), expression.value()
+    if value is None:
+        return None
+    if kind in _FLOATS:
+        return _Number(Decimal(value), kind) if math.isfinite(value) else None
+    return None if _digits(kind) is None else _Number(Decimal(str(value)), kind)
+
+
+def _signed(kind: str, number: _Number, expression: Any) -> _Number | None:
+    """Apply a sign or a cast that surely changes nothing else."""
+    match kind:
+        case "UnaryPositive":
+            return number
+        case "UnaryMinus":
+            return None if number.value < 0 else _Number(number.value.copy_negate(), number.type)
+        case _:
+            target = str(expression.dataType().typeName())
+            if number.type not in _INTEGERS or target not in _INTEGERS:
+                return None
+            half = 2 ** (_INTEGERS[target][1] - 1)
+            return _Number(number.value, target) if -half <= number.value < half else None

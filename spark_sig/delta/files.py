@@ -1,0 +1,210 @@
+"""Files of a snapshot: listed, counted, put into groups, and read by themselves."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from spark_sig.delta.columns import Column, table_columns
+from spark_sig.delta.log import Snapshot, first_line, is_classic, open_snapshot, spark_errors
+from spark_sig.delta.statistics import Judged, judged
+from spark_sig.errors import SourceError
+from spark_sig.stats import Proof
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+# A list of so many files is read by one task in well under a second; a shuffle takes longer.
+FEW_FILES = 10_000
+
+# Groups of files that are told apart.  Each one that is read is a scan of its own.
+MOST_GROUPS = 16
+
+
+class Group(NamedTuple):
+    """Files of which the same is known.
+
+    Args:
+        pattern: a :class:`~spark_sig.stats.Proof` for each check, as text.
+        files: how many there are.
+        rows: logical rows of those that say how many they hold.
+        uncounted: files that do not say.
+        mixed: whether the pattern is what all of several patterns prove.
+    """
+
+    pattern: str
+    files: int
+    rows: int
+    uncounted: int
+    mixed: bool = False
+
+
+def list_files(spark: SparkSession, opened: Any) -> DataFrame:
+    """Return the files of a snapshot of Delta's own, as its log lists them; few in one partition.
+
+    An aggregate over one partition shuffles nothing.
+    """
+    from py4j.protocol import Py4JError
+    from pyspark.sql import DataFrame
+
+    files = DataFrame(opened.allFiles().toDF(), spark)
+    try:
+        known = opened.numOfFilesIfKnown()  # not in every release
+        few = bool(known.isDefined()) and int(known.get()) <= FEW_FILES
+    except Py4JError:
+        few = False
+    return files.coalesce(1) if few else files
+
+
+def snapshot_columns(opened: Any) -> dict[str, Column]:
+    """Return the columns of a snapshot of Delta's own, by their logical names."""
+    return table_columns(json.loads(opened.metadata().json())["metaData"])
+
+
+def count_files(spark: SparkSession, snapshot: Snapshot) -> Snapshot:
+    """Return a snapshot with its files and rows counted, where the log is in reach.
+
+    Raises:
+        SourceError: where the log cannot be read.
+    """
+    if not is_classic(spark):
+        return snapshot
+    try:
+        opened = open_snapshot(spark, snapshot)
+        groups = grouped(judged(list_files(spark, opened), {}, []))
+    except spark_errors() as error:
+        raise unreadable(snapshot, error) from error
+    return counted(snapshot, groups)
+
+
+def counted(snapshot: Snapshot, groups: Sequence[Group]) -> Snapshot:
+    """Return a snapshot with the files and rows of all its groups."""
+    return replace(
+        snapshot,
+        files=sum(group.files for group in groups),
+        rows=sum(group.rows for group in groups),
+        uncounted=sum(group.uncounted for group in groups),
+    )
+
+
+def unreadable(snapshot: Snapshot, error: Exception) -> SourceError:
+    """Return the error that says that a log cannot be read."""
+    return SourceError(
+        f"the log of the table {snapshot.path} cannot be read at version {snapshot.version}: "
+        f"{first_line(error)}"
+    )
+
+
+def grouped(files: Judged, limit: int = MOST_GROUPS) -> list[Group]:
+    """Put files of which the same is known together; the largest groups first.
+
+    However many files there are, a fixed number of rows comes back.
+
+    Args:
+        files: the files, judged.
+        limit: how many groups there are at most; the last one then takes all others.
+    """
+    first = files.within(f"{_GROUPS} ORDER BY files DESC, pattern LIMIT {limit + 1}").collect()
+    found = [_group(row) for row in first]
+    if len(found) <= limit:
+        return found
+    kept = found[: limit - 1]
+    return [*kept, _mixed(files, ", ".join(repr(group.pattern) for group in kept))]
+
+
+_GROUPS = """
+    SELECT pattern, count(*) AS files,
+        -- there may be numbers in it that no table has: they must not overflow
+        coalesce(sum(CAST(kept AS decimal(20,0))), 0) AS rows,
+        count(*) - count(kept) AS uncounted
+    FROM {judged} GROUP BY pattern"""
+
+
+def _group(row: Any) -> Group:
+    return Group(str(row["pattern"]), int(row["files"]), int(row["rows"]), int(row["uncounted"]))
+
+
+def _mixed(files: Judged, others: str) -> Group:
+    """Return what all groups but some have in common: of each check, the greatest is known."""
+    rest = f"SELECT * FROM ({_GROUPS}) WHERE pattern NOT IN ({others})"
+    total = files.within(
+        "SELECT '' AS pattern, sum(files) AS files, sum(rows) AS rows, sum(uncounted) AS uncounted"
+        f" FROM ({rest})"
+    ).collect()[0]
+    letters = files.within(
+        "SELECT place, max(letter) AS letter FROM "
+        f"(SELECT posexplode(split(pattern, '')) AS (place, letter) FROM ({rest})) GROUP BY place"
+    ).collect()
+    pattern = "".join(row["letter"] for row in sorted(letters, key=lambda row: int(row["place"])))
+    return _group(total)._replace(pattern=pattern, mixed=True)
+
+
+def read_groups(
+    opened: Any, files: Judged, groups: Sequence[Group], chosen: Sequence[int]
+) -> list[DataFrame]:
+    """Return the rows of some groups of files, a DataFrame for each.
+
+    The list of these files is held by the driver, as that of any scan is.
+
+    Args:
+        opened: Delta's own snapshot.
+        files: the files, judged, with all columns of the log's list kept.
+        groups: all groups, as :func:`grouped` gave them.
+        chosen: places of those that are read.
+    """
+    numbers = {place: at for at, place in enumerate(chosen)}
+    cases = " ".join(
+        f"WHEN {group.pattern!r} THEN {numbers.get(place, -1)}"
+        for place, group in enumerate(groups)
+        if not group.mixed
+    )
+    rest = next((numbers.get(at, -1) for at, group in enumerate(groups) if group.mixed), -1)
+    number = f"CASE pattern {cases} ELSE {rest} END" if cases else str(rest)
+    found = files.within(
+        f"SELECT * FROM (SELECT *, {number} AS number FROM {{judged}}) "
+        "WHERE number >= 0 ORDER BY number, path"
+    )
+    return read_some(opened, found, [groups[place].files for place in chosen])
+
+
+def read_some(opened: Any, files: DataFrame, sizes: Sequence[int]) -> list[DataFrame]:
+    """Return the rows of some files of a snapshot, in slices of the list.
+
+    Args:
+        opened: Delta's own snapshot.
+        files: the files in order; columns as the log lists them, and others.
+        sizes: how many files there are in each slice.
+
+    Raises:
+        SourceError: where the list has another length.
+    """
+    from pyspark.sql import DataFrame
+
+    spark = files.sparkSession
+    listed = opened.allFiles()
+    names = list(listed.columns())
+    # What the statistics say is no longer needed, and large.
+    kept = ["CAST(NULL AS string) AS stats" if n == "stats" else f"`{n}`" for n in names]
+    entries = getattr(files.selectExpr(*kept)._jdf, "as")(listed.encoder()).collectAsList()
+    if entries.size() != sum(sizes):
+        raise SourceError(f"the log lists {entries.size()} files where it listed {sum(sizes)}")
+    jvm: Any = spark._jvm
+    found, start = [], 0
+    for size in sizes:
+        part = jvm.PythonUtils.toSeq(entries.subList(start, start + size))
+        frame = opened.deltaLog().createDataFrame(opened, part, False, jvm.scala.Option.empty())
+        found.append(DataFrame(frame, spark))
+        start += size
+    return found
+
+
+def letters(group: Group, checks: Sequence[int]) -> Mapping[int, Proof]:
+    """Return what is known of each check in a group.
+
+    Args:
+        group: the group; the first of its letters is that of the file itself.
+        checks: ids of the checks that the others are for, in order.
+    """
+    return {check: Proof(group.pattern[at + 1]) for at, check in enumerate(checks)}

@@ -1,0 +1,122 @@
+"""Evidence about NULLs: what the log of a Delta table says of them, no data file opened."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from spark_sig.delta.files import Group, grouped, letters, list_files, snapshot_columns, unreadable
+from spark_sig.delta.log import Snapshot, is_classic, open_snapshot, spark_errors
+from spark_sig.delta.statistics import judged
+from spark_sig.stats import Claim, Place, Proof
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+    from pyspark.sql import types as T
+
+
+class Nulls(Enum):
+    """Whether the logical rows of a table hold NULL at a place."""
+
+    NONE = "none"
+    SOME = "some"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class NullEvidence:
+    """What the log says of NULLs at one place of a table's version.
+
+    Args:
+        nulls: NONE where no logical row has NULL there, SOME where at least one has; a member of
+            a struct counts where the struct is present.
+        rows: logical rows of the files that say how many they hold.
+        files: number of data files.
+        undecided: number of files that decide nothing about this place.
+    """
+
+    nulls: Nulls
+    rows: int
+    files: int
+    undecided: int
+
+
+def null_evidence(
+    spark: SparkSession, snapshot: Snapshot, places: Sequence[Place]
+) -> dict[Place, NullEvidence]:
+    """Say of each place whether the rows of a snapshot hold NULL there, from the log alone.
+
+    One query over the list of files, however many there are.
+
+    Args:
+        spark: the session; where it has no JVM (Spark Connect) nothing is known.
+        snapshot: the version.
+        places: columns and members of structs as tuples of names from the top, arrays and maps
+            themselves among them, none inside of those.
+
+    Raises:
+        SignatureError: where the table has no such place.
+        SourceError: where the log cannot be read, or is no longer that of the snapshot's table.
+    """
+    if not places:
+        return {}
+    if not is_classic(spark):
+        files = snapshot.files or 0
+        return {place: NullEvidence(Nulls.UNKNOWN, 0, files, files) for place in places}
+    try:
+        opened = open_snapshot(spark, snapshot)
+        claims = [[Claim(place, no_null=True)] for place in places]
+        groups = grouped(judged(list_files(spark, opened), snapshot_columns(opened), claims))
+    except spark_errors() as error:
+        raise unreadable(snapshot, error) from error
+    return {place: _evidence(groups, at, len(places)) for at, place in enumerate(places)}
+
+
+def _evidence(groups: Sequence[Group], at: int, places: int) -> NullEvidence:
+    proofs = [(group, letters(group, range(places))[at]) for group in groups]
+    # Where one file of several refutes, the others are not told apart.
+    undecided = [
+        group.files
+        for group, proof in proofs
+        if proof is Proof.UNKNOWN or (group.mixed and proof is not Proof.PROVEN)
+    ]
+    some = any(proof is Proof.REFUTED for _, proof in proofs)
+    proven = Nulls.UNKNOWN if undecided else Nulls.NONE
+    return NullEvidence(
+        Nulls.SOME if some else proven,
+        sum(group.rows for group in groups),
+        sum(group.files for group in groups),
+        sum(undecided),
+    )
+
+
+def not_null_places(schema: T.StructType) -> frozenset[Place]:
+    """Return the places that the NOT NULL constraints of a Delta table cover.
+
+    Delta checks them at every write, members of structs included; inside arrays and maps it
+    checks nothing.
+
+    Args:
+        schema: the schema of a table read from Delta (:func:`~spark_sig.delta.log.read_version`);
+            the flags of any other DataFrame constrain nothing.
+
+    Example:
+        >>> from pyspark.sql import types as T
+        >>> inner = T.StructType([T.StructField("x", T.LongType(), nullable=False)])
+        >>> not_null_places(T.StructType([T.StructField("s", inner)]))
+        frozenset({('s', 'x')})
+    """
+    return frozenset(_not_null(schema, ()))
+
+
+def _not_null(schema: T.StructType, above: Place) -> Iterator[Place]:
+    from pyspark.sql.types import StructType
+
+    for member in schema.fields:
+        place = (*above, member.name)
+        if not member.nullable:
+            yield place
+        if isinstance(member.dataType, StructType):
+            yield from _not_null(member.dataType, place)

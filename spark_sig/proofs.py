@@ -1,0 +1,201 @@
+"""Proofs: what is known of a source's checks before any of its rows is read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from spark_sig.delta.columns import Column, atomic_types
+from spark_sig.delta.constraints import check_bounds
+from spark_sig.delta.files import (
+    Group,
+    counted,
+    grouped,
+    letters,
+    list_files,
+    read_groups,
+    snapshot_columns,
+    unreadable,
+)
+from spark_sig.delta.log import is_classic, open_snapshot, spark_errors, table_configuration
+from spark_sig.delta.statistics import Judged, judged
+from spark_sig.plan import EnforcementPlan, Rung
+from spark_sig.planning.claims import check_claims
+from spark_sig.report import Decided
+from spark_sig.sources import Resolved
+from spark_sig.stats import Proof
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+# What a report says of statistics that were not asked.
+OFF = "off"
+UNPINNED = "none: the source is not pinned to a version"
+OUT_OF_REACH = "out of reach: Spark Connect has no door to the table's log"
+LOG = "the table's log"
+
+_RUNGS = {Proof.PROVEN: Rung.STATS, Proof.REMEMBERED: Rung.LEDGER}
+
+
+@dataclass(frozen=True, slots=True)
+class Proofs:
+    """What is known of each check in each group of files.
+
+    Args:
+        source: the source, its files and rows counted where its log is in reach.
+        plan: the plan, with the rungs of the checks that constraints prove.
+        statistics: which statistics were asked, or why none were.
+        checks: ids of the checks that rows, or what is known of files, have to decide.
+        groups: the files; None where there is no list of them.
+        opened: Delta's own snapshot.
+        files: the files, judged.
+    """
+
+    source: Resolved
+    plan: EnforcementPlan
+    statistics: str
+    checks: tuple[int, ...] = ()
+    groups: tuple[Group, ...] | None = None
+    opened: Any = None
+    files: Judged | None = None
+
+    def known(self, group: Group) -> Mapping[int, Proof]:
+        """Return what is known of each check in a group of files."""
+        return letters(group, self.checks)
+
+    def is_read(self, group: Group) -> bool:
+        """Say whether rows of a group of files have to be read."""
+        return Proof(group.pattern[0]) is Proof.UNKNOWN or not all(
+            proof.decided for proof in self.known(group).values()
+        )
+
+    @property
+    def files_read(self) -> int | None:
+        """Data files that rows have to be read of."""
+        if self.groups is None:
+            return self.source.info.files
+        return sum(group.files for group in self.groups if self.is_read(group))
+
+    @property
+    def rows_proven(self) -> int:
+        """Rows that need not be read."""
+        return sum(group.rows for group in self.groups or () if not self.is_read(group))
+
+    @property
+    def refuted(self) -> dict[int, str]:
+        """The checks that statistics refute, and what they observe."""
+        claims = check_claims(self.plan)
+        found = {
+            check
+            for group in self.groups or ()
+            for check, proof in self.known(group).items()
+            if proof is Proof.REFUTED
+        }
+        return {
+            check: " or ".join(claim.observed for claim in claims[check]) for check in sorted(found)
+        }
+
+    def parts(self) -> list[tuple[DataFrame, EnforcementPlan]]:
+        """Return the rows that have to be read, with plans that say which checks are left.
+
+        Raises:
+            SourceError: where the log cannot be read.
+        """
+        if self.groups is None:
+            return [(self.source.frame, self.plan)]
+        read = [place for place, group in enumerate(self.groups) if self.is_read(group)]
+        plans = [self.plan_for(self.groups[place]) for place in read]
+        if len(read) == len(self.groups) == 1 and any(check.scanned for check in plans[0].checks):
+            return [(self.source.frame, plans[0])]
+        if not read:
+            return []
+        assert self.files is not None
+        frames = read_groups(self.opened, self.files, self.groups, read)
+        return list(zip(frames, plans, strict=True))
+
+    def plan_for(self, group: Group) -> EnforcementPlan:
+        """Return the plan for a group of files: what is known of them is not live."""
+        checks = list(self.plan.checks)
+        for check, proof in self.known(group).items():
+            if proof.decided:
+                checks[check] = checks[check]._replace(rung=_RUNGS[proof])
+        return self.plan._replace(checks=tuple(checks))
+
+    def decided(self, total: int) -> dict[int, tuple[Decided, ...]] | None:
+        """Return what decides each check, given the rows that there are in all."""
+        if self.groups is None:
+            return None
+        files = sum(group.files for group in self.groups)
+        found = {}
+        for at, check in enumerate(self.plan.checks):
+            if at not in self.checks:
+                found[at] = (Decided(check.rung, total, files),)
+                continue
+            parts = [
+                Decided(rung, sum(g.rows for g in mine), sum(g.files for g in mine))
+                for proof, rung in _RUNGS.items()
+                if (mine := [g for g in self.groups if self.known(g)[at] is proof])
+            ]
+            left = files - sum(part.files or 0 for part in parts)
+            if left:
+                parts.append(Decided(check.rung, total - sum(part.rows for part in parts), left))
+            found[at] = tuple(parts) or (Decided(Rung.STATS, 0, 0),)
+        return found
+
+
+def prove(source: Resolved, plan: EnforcementPlan, *, stats: bool) -> Proofs:
+    """Find out what is known of a source before any of its rows is read.
+
+    One query over the list of its files, however many there are, decides all checks and counts
+    the rows.
+
+    Args:
+        source: what is checked.
+        plan: what it is held to.
+        stats: whether to ask statistics.
+
+    Raises:
+        SourceError: where the log cannot be read.
+    """
+    snapshot, spark = source.snapshot, source.frame.sparkSession
+    if snapshot is None:
+        return Proofs(source, plan, UNPINNED)
+    if not is_classic(spark):
+        return Proofs(source, plan, OUT_OF_REACH if stats else OFF)
+    try:
+        opened = open_snapshot(spark, snapshot)
+        columns = snapshot_columns(opened)
+        if stats:
+            plan = _constrained(source, plan, columns, table_configuration(opened))
+        checks = tuple(at for at, check in enumerate(plan.checks) if check.scanned)
+        claims = check_claims(plan) if stats else {}
+        listed = list_files(spark, opened)
+        files = judged(
+            listed,
+            columns,
+            [claims.get(check, ()) for check in checks],
+            keep=listed.columns,
+        )
+        groups = grouped(files)
+    except spark_errors() as error:
+        raise unreadable(snapshot, error) from error
+    resolved = Resolved.of(source.frame, counted(snapshot, groups), source.info.name)
+    return Proofs(resolved, plan, LOG if stats else OFF, checks, tuple(groups), opened, files)
+
+
+def _constrained(
+    source: Resolved,
+    plan: EnforcementPlan,
+    columns: Mapping[str, Column],
+    configuration: Mapping[str, str],
+) -> EnforcementPlan:
+    """Return the plan with the checks that CHECK constraints prove, which hold for all rows."""
+    known = check_bounds(source.frame.sparkSession, configuration, dict(atomic_types(columns)))
+    if not known:
+        return plan
+    checks = list(plan.checks)
+    for check, claims in check_claims(plan).items():
+        if all(claim.holds(known) for claim in claims) and checks[check].scanned:
+            checks[check] = checks[check]._replace(rung=Rung.SCHEMA)
+    return plan._replace(checks=tuple(checks))

@@ -1,0 +1,141 @@
+"""Scans: the rows of a source's parts, tallied in one query where all conform."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import reduce
+from typing import TYPE_CHECKING, NamedTuple
+
+from spark_sig.delta.log import first_line
+from spark_sig.engines.catalyst import compile_expressions, numbered, source_columns
+from spark_sig.engines.expressions import Expressions
+from spark_sig.engines.stage import group_tallies, merged_tally, partial_tallies
+from spark_sig.errors import SignatureError, SourceError
+from spark_sig.plan import EnforcementPlan, FieldPlan, Rung
+from spark_sig.planner import node_checks
+from spark_sig.tally import Tally
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+
+class Part(NamedTuple):
+    """Rows that have the same checks left to decide.
+
+    Args:
+        frame: the rows, their columns numbered.
+        plan: what they are held to.
+        arrow: fields that only Arrow can check.
+        fused: fields that Catalyst checks.
+    """
+
+    frame: DataFrame
+    plan: EnforcementPlan
+    arrow: tuple[FieldPlan, ...]
+    fused: tuple[FieldPlan, ...]
+
+    @classmethod
+    def of(cls, frame: DataFrame, plan: EnforcementPlan) -> Part:
+        """Find out which fields have to be read."""
+        read = [f for f in plan.fields if any(plan.checks[c].scanned for c in node_checks(f.node))]
+        arrow = tuple(f for f in read if f.rung is Rung.ARROW)
+        fused = tuple(f for f in read if f.rung is not Rung.ARROW)
+        return cls(numbered(frame, plan), plan, arrow, fused)
+
+    def found(self) -> Expressions:
+        """Return what Catalyst evaluates."""
+        return compile_expressions(self.plan, self.fused, columns=source_columns(self.plan))
+
+
+def tally_parts(
+    parts: Sequence[tuple[DataFrame, EnforcementPlan]],
+    limit: int,
+    row_key: Sequence[str] = (),
+    *,
+    dirty: bool = False,
+) -> Tally:
+    """Tally all rows of some parts: one query where all conform, at most a second for details.
+
+    Args:
+        parts: rows, and what they are held to; no row is in two of them.
+        limit: how many examples a check keeps.
+        row_key: source columns whose values name a row in examples.
+        dirty: whether it is known that rows violate.
+
+    Raises:
+        SourceError: where the rows cannot be read.
+    """
+    if not parts:
+        return Tally.empty(limit)
+    try:
+        return _tally([Part.of(*part) for part in parts], limit, row_key, dirty)
+    except Exception as error:
+        raise explained(error) from error
+
+
+def _tally(parts: Sequence[Part], limit: int, row_key: Sequence[str], dirty: bool) -> Tally:
+    if not any(part.arrow for part in parts):
+        if not any(part.fused for part in parts):
+            return Tally(limit, sum(part.frame.count() for part in parts), 0, {})
+        if not dirty and (clean := _tally_clean(parts, limit)) is not None:
+            return clean
+    return merged_tally([_partials(part, limit, row_key) for part in parts], limit)
+
+
+def _tally_clean(parts: Sequence[Part], limit: int) -> Tally | None:
+    """Count the rows in Catalyst; None where some violate."""
+    counts = [
+        part.frame.selectExpr("count(*)", f"count_if({part.found().violates or 'false'})")
+        for part in parts
+    ]
+    rows = reduce(type(counts[0]).unionAll, counts).collect()
+    if any(row[1] for row in rows):
+        return None
+    return Tally(limit, sum(int(row[0]) for row in rows), 0, {})
+
+
+def _partials(part: Part, limit: int, row_key: Sequence[str]) -> DataFrame:
+    """Tally the rows of a part with all details."""
+    found = part.found()
+    if part.arrow:
+        details = f"CASE WHEN {found.violates} THEN {found.details} END" if found.violates else None
+        return partial_tallies(part.frame, part.plan, part.arrow, row_key, details)
+    # Conforming rows fall into one group, before anything is shuffled.
+    places = [part.plan.source.names.index(name) for name in row_key]
+    key = ", ".join(f"'k{i}', {_exactly(part.frame, place)}" for i, place in enumerate(places))
+    groups = (
+        part.frame.selectExpr(
+            f"CASE WHEN {found.violates or 'false'} THEN named_struct("
+            f"'key', named_struct({key}), 'violations', {found.details or NO_DETAILS}) END"
+            " AS detail"
+        )
+        .groupBy("detail")
+        .count()
+    )
+    return group_tallies(groups, limit)
+
+
+# The details of rows that violate nothing.
+NO_DETAILS = "CAST(array() AS array<struct<check: int, observed: string>>)"
+
+
+def _exactly(frame: DataFrame, place: int) -> str:
+    """Write a numbered column so that only equal values fall into one group."""
+    collated = frame.schema.fields[place].dataType.simpleString().startswith("string collate")
+    return f"c{place} COLLATE UTF8_BINARY" if collated else f"c{place}"
+
+
+def explained(error: Exception) -> Exception:
+    """Return an error of Spark's as one that says what the user can do, where that is known."""
+    text = str(error)
+    for module in ("pyarrow", "numpy", "spark_sig"):
+        if f"No module named '{module}'" in text:
+            return SourceError(
+                f"the Python of Spark's workers has no {module}: point PYSPARK_PYTHON at one that "
+                f"has, or install it there"
+            )
+    if isinstance(error, (SignatureError, SourceError)):
+        return error
+    if type(error).__module__.startswith(("pyspark", "py4j", "grpc")):
+        return SourceError(f"the source cannot be read: {first_line(error)}")
+    return error

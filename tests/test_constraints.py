@@ -1,0 +1,375 @@
+"""What CHECK constraints prove, held against what Delta refuses and Spark computes."""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from spark_sig.delta.constraints import check_bounds
+from spark_sig.delta.log import open_snapshot, quoted, read_snapshot, spark_errors
+from spark_sig.stats import Bounds, Place
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+TYPES: dict[Place, str] = {
+    ("i",): "integer",
+    ("l",): "long",
+    ("b",): "byte",
+    ("m",): "decimal(10,2)",
+    ("w",): "decimal(38,10)",
+    ("f",): "float",
+    ("d",): "double",
+    ("t",): "string",
+    ("day",): "date",
+    ("flag",): "boolean",
+    ("a.b",): "long",
+    ("s",): "struct",
+    ("s", "x"): "long",
+    ("s", "inner"): "struct",
+    ("s", "inner", "y z"): "double",
+    ("twin",): "struct",
+    ("twin", "x"): "long",
+    ("twin", "X"): "long",
+}
+
+PRESENT = Bounds(not_null=True)
+
+
+def bounds(low: object = None, high: object = None, *, no_nan: bool = False) -> Bounds:
+    """Bounds of a place that is not NULL."""
+    numbers = [None if number is None else Decimal(str(number)) for number in (low, high)]
+    return Bounds(True, no_nan, *numbers)
+
+
+def proven(spark: SparkSession, *texts: str, nulls_fail: bool = True) -> dict[str, Bounds]:
+    configuration = {f"delta.constraints.c{at}": text for at, text in enumerate(texts)}
+    found = check_bounds(spark, configuration, TYPES, nulls_fail=nulls_fail)
+    return {"/".join(place): one for place, one in found.items()}
+
+
+# --- one constraint ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("i IS NOT NULL", PRESENT),
+        ("NOT (i IS NULL)", PRESENT),
+        ("! i IS NULL", PRESENT),
+        ("((i) IS NOT NULL)", PRESENT),
+        ("I is not null", PRESENT),
+        ("`i` > 0", bounds(0)),
+        ("i > 0", bounds(0)),
+        ("i >= -5", bounds(-5)),
+        ("i > - 5", bounds(-5)),
+        ("i > -(5)", bounds(-5)),
+        ("i > +5", bounds(5)),
+        ("i < 7", bounds(high=7)),
+        ("i <= 7", bounds(high=7)),
+        ("i = 7", bounds(7, 7)),
+        ("i == 7", bounds(7, 7)),
+        ("0 < i", bounds(0)),
+        ("0 <= i", bounds(0)),
+        ("7 > i", bounds(high=7)),
+        ("7 >= i", bounds(high=7)),
+        ("7 = i", bounds(7, 7)),
+        ("i BETWEEN -1 AND 2", bounds(-1, 2)),
+        ("i IN (3, -1, 2)", bounds(-1, 3)),
+        ("i > 0.5", bounds("0.5")),
+        ("i > CAST(3 AS BIGINT)", bounds(3)),
+        ("i > CAST(-3 AS TINYINT)", bounds(-3)),
+        ("i > 5L AND i < 9S", bounds(5, 9)),
+        ("i < 1e3", bounds(high=1000)),
+        # a number that the cast changes, or Spark's comparison may
+        ("i > CAST(300 AS TINYINT)", PRESENT),
+        ("i > CAST(0.5 AS INT)", PRESENT),
+        ("i > -(-5)", PRESENT),
+        ("i < 0.5D", PRESENT),
+        ("i < 1e9", PRESENT),
+        ("i > 1.5 AND i IN (1, 2D)", bounds("1.5", 2)),
+        ("i IN (1, 2.5, 1e9)", PRESENT),
+        ("i IN (1, NULL)", PRESENT),
+        ("i IN (1, '2')", PRESENT),
+        ("i IN (1, l)", PRESENT),
+        ("i > '0'", PRESENT),
+        ("i > NULL", PRESENT),
+        ("i > abs(3)", PRESENT),
+        ("i > 1 + 1", PRESENT),
+        ("i BETWEEN 0 AND abs(3)", PRESENT),
+    ],
+)
+def test_one_column_and_its_numbers(spark: SparkSession, text: str, expected: Bounds) -> None:
+    assert proven(spark, text) == {"i": expected}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("b > 5", {"b": bounds(5)}),
+        ("l <= 9223372036854775807", {"l": bounds(high=2**63 - 1)}),
+        ("l >= -9223372036854775808", {"l": bounds(-(2**63))}),
+        ("m < 12.345", {"m": bounds(high="12.345")}),
+        ("m > 3", {"m": bounds(3)}),
+        ("m > 3D", {"m": PRESENT}),
+        ("w > 3", {"w": bounds(3)}),
+        # 28 digits before the point and 15 after it are more than Spark compares
+        ("w > 0.000000000000001", {"w": PRESENT}),
+        ("w > -1.0000000000", {"w": bounds("-1")}),
+        ("f > 0", {"f": PRESENT}),
+        ("f < 3", {"f": bounds(no_nan=True)}),
+        ("d <= 0.5", {"d": bounds(no_nan=True)}),
+        ("d < 1e3", {"d": bounds(no_nan=True)}),
+        ("d = 1", {"d": bounds(no_nan=True)}),
+        ("1 > d", {"d": bounds(no_nan=True)}),
+        ("1 < d", {"d": PRESENT}),
+        ("d IN (1, 2.5)", {"d": bounds(no_nan=True)}),
+        ("d BETWEEN 0 AND 1", {"d": bounds(no_nan=True)}),
+        ("d < 'NaN'", {"d": PRESENT}),
+        ("d = 'NaN'", {"d": PRESENT}),
+        ("t > 0", {"t": PRESENT}),
+        ("t IN ('a', 'b')", {"t": PRESENT}),
+        ("day >= DATE '2020-01-01'", {"day": PRESENT}),
+        ("flag", {"flag": PRESENT}),
+        ("NOT flag", {"flag": PRESENT}),
+        ("flag = true", {"flag": PRESENT}),
+        ("`a.b` > 0", {"a.b": bounds(0)}),
+        ("s.x > 0", {"s": PRESENT, "s/x": bounds(0)}),
+        ("S.`X` > 0", {"s": PRESENT, "s/x": bounds(0)}),
+        (
+            "s.inner.`y z` < 1",
+            {"s": PRESENT, "s/inner": PRESENT, "s/inner/y z": bounds(no_nan=True)},
+        ),
+        ("s IS NOT NULL", {"s": PRESENT}),
+        ("i < l", {"i": PRESENT, "l": PRESENT}),
+        ("i = s.x", {"i": PRESENT, "s": PRESENT, "s/x": PRESENT}),
+        ("i BETWEEN b AND l", {"i": PRESENT, "b": PRESENT, "l": PRESENT}),
+        ("i BETWEEN b AND 3", {"i": PRESENT, "b": PRESENT}),
+        ("i > 0 AND (l < 5 AND (m = 1)) AND d IS NOT NULL AND true", None),
+    ],
+)
+def test_kinds_of_columns(
+    spark: SparkSession, text: str, expected: dict[str, Bounds] | None
+) -> None:
+    several = {"i": bounds(0), "l": bounds(high=5), "m": bounds(1, 1), "d": PRESENT}
+    assert proven(spark, text) == (expected or several)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "i > 0 OR l > 0",
+        "i IS NULL",
+        "NOT (i IS NOT NULL)",
+        "NOT (i > 0)",
+        "NOT (i > 0 AND l > 0)",
+        "i <> 0",
+        "i NOT IN (1, 2)",
+        "i NOT BETWEEN 1 AND 2",
+        "i <=> 1",
+        "(i > 0) IS TRUE",
+        "(i > 0) = true",
+        "coalesce(i, 0) > 0",
+        "i + 1 > 0",
+        "CAST(i AS BIGINT) > 0",
+        "s['x'] > 0",
+        "a.b > 0",
+        "nowhere > 0",
+        "s.nowhere > 0",
+        "i.x > 0",
+        "twin.x > 0",
+        "1 > 0",
+        "true",
+        '"i" IS NOT NULL',
+        "i IS NOT NULL AND",
+        "",
+        "i > 0 AND t = '" + "x" * 10_000 + "'",
+        " AND ".join(["i > 0"] * 300),
+        "(" * 300 + "i > 0" + ")" * 300,
+    ],
+)
+def test_the_rest_proves_nothing(spark: SparkSession, text: str) -> None:
+    assert proven(spark, text) == {}
+
+
+def test_what_is_not_understood_takes_nothing_from_the_rest(spark: SparkSession) -> None:
+    text = "(i > 0 OR l > 0) AND abs(b) < 5 AND m >= 1"
+    assert proven(spark, text, "broken (", "d <") == {"m": bounds(1)}
+
+
+def test_the_tightest_bounds_of_all_constraints_hold(spark: SparkSession) -> None:
+    found = proven(spark, "i > 0 AND i < 100", "i BETWEEN -5 AND 50", "i IN (1, 60)")
+    assert found == {"i": bounds(1, 50)}
+
+
+def test_only_constraints_are_read_and_names_of_keys_are_taken_in_any_case(
+    spark: SparkSession,
+) -> None:
+    other = {"delta.appendOnly": "i > 0", "note": "i > 0"}
+    assert check_bounds(spark, other, TYPES) == {}
+    assert check_bounds(spark, {"Delta.Constraints.c": "i > 0"}, TYPES) == {("i",): bounds(0)}
+
+
+def test_where_null_passes_a_comparison_only_the_range_is_proven(spark: SparkSession) -> None:
+    found = proven(spark, "i > 0", "l IS NOT NULL AND s.x < 5", "d < 1", nulls_fail=False)
+    assert found == {
+        "i": Bounds(low=Decimal(0)),
+        "l": PRESENT,
+        "s/x": Bounds(high=Decimal(5)),
+        "d": Bounds(no_nan=True),
+    }
+
+
+def test_the_sessions_reading_of_double_quotes_does_not_matter(spark: SparkSession) -> None:
+    # enforced as text, which is never NULL; this session would read a column
+    names = {"spark.sql.ansi.enabled": "true", "spark.sql.ansi.doubleQuotedIdentifiers": "true"}
+    before = {key: spark.conf.get(key, None) for key in names}
+    for key, value in names.items():
+        spark.conf.set(key, value)
+    try:
+        assert proven(spark, '"i" IS NOT NULL') == {}
+        assert proven(spark, "i IS NOT NULL") == {"i": PRESENT}
+    finally:
+        for key, old in before.items():
+            spark.conf.unset(key) if old is None else spark.conf.set(key, old)
+
+
+def test_without_a_jvm_nothing_is_proven() -> None:
+    class Connect:
+        """A session of Spark Connect: no JVM."""
+
+    session: Any = Connect()
+    assert check_bounds(session, {"delta.constraints.c": "i > 0"}, TYPES) == {}
+
+
+# --- what Delta enforces -------------------------------------------------------------------------
+
+
+def test_a_table_refuses_every_row_that_its_bounds_exclude(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    table = f"delta.{quoted(str(tmp_path / 't'))}"
+    spark.sql(f"CREATE TABLE {table} (v BIGINT, d DOUBLE, s STRUCT<x: INT>) USING delta")
+    spark.sql(f"ALTER TABLE {table} ADD CONSTRAINT Range CHECK (v BETWEEN 1 AND 5 AND d < 10)")
+    spark.sql(f"ALTER TABLE {table} ADD CONSTRAINT inside CHECK (s.X >= 0)")
+    accepted = "(1, 9D, named_struct('x', 0))", "(5, double('-inf'), named_struct('x', 7))"
+    spark.sql(f"INSERT INTO {table} VALUES {', '.join(accepted)}")
+    struct = "named_struct('x', 1)"
+    for values in (
+        f"(NULL, 1D, {struct})",
+        f"(6, 1D, {struct})",
+        f"(1, double('NaN'), {struct})",
+        "(1, 1D, NULL)",
+        "(1, 1D, named_struct('x', NULL))",
+    ):
+        with pytest.raises(spark_errors(), match="DELTA_VIOLATE_CONSTRAINT"):
+            spark.sql(f"INSERT INTO {table} VALUES {values}")
+    metadata = open_snapshot(spark, read_snapshot(spark, str(tmp_path / "t"))).metadata()
+    configuration = json.loads(metadata.json())["metaData"]["configuration"]
+    types = {("v",): "long", ("d",): "double", ("s",): "struct", ("s", "x"): "integer"}
+    assert check_bounds(spark, configuration, types) == {
+        ("v",): bounds(1, 5),
+        ("d",): bounds(no_nan=True),
+        ("s",): PRESENT,
+        ("s", "x"): bounds(0),
+    }
+
+
+# --- every constraint that is true of a row ------------------------------------------------------
+
+COLUMNS: dict[str, str] = {
+    "i": "int",
+    "l": "bigint",
+    "b": "tinyint",
+    "m": "decimal(10,2)",
+    "w": "decimal(38,10)",
+    "f": "float",
+    "d": "double",
+    "s.x": "bigint",
+}
+EDGES = [-(2**53) - 1, -128, -1, 0, 1, 2, 127, 2**24, 2**24 + 1, 2**53, 2**53 + 1]
+WHOLE = {"i": 2**31, "l": 2**63, "b": 2**7, "s.x": 2**63}
+
+
+def cells(column: str) -> list[object]:
+    """Values at the edges of what a column may hold, NULL among them."""
+    if column in WHOLE:
+        return [None, *(n for n in EDGES if abs(n) < WHOLE[column])]
+    if column in ("f", "d"):
+        return [None, *map(float, EDGES), 0.1, -0.0, math.nan, math.inf, -math.inf]
+    fine = "0.0000000001" if column == "w" else "0.01"
+    whole = [Decimal(n) for n in EDGES if column == "w" or abs(n) < 10**8]
+    return [None, *whole, *(n + Decimal(fine) for n in whole), *(n - Decimal(fine) for n in whole)]
+
+
+LITERALS = st.one_of(
+    st.sampled_from(EDGES).map(str),
+    st.sampled_from(EDGES).map(lambda n: f"{n}L"),
+    st.sampled_from(["0.5", "-0.01", "1.0", "16777216.5", "0.0000000001", "1e-30BD", "1e25BD"]),
+    st.sampled_from(["0.1D", "1e0", "1e3", "9007199254740992D", "0.1F", "16777216F", "3F"]),
+    st.sampled_from(["CAST(1 AS BIGINT)", "-(1)", "'1'", "NULL"]),
+)
+NAMES = st.sampled_from(list(COLUMNS))
+OPERATORS = st.sampled_from(["<", "<=", ">", ">=", "=", "<>", "<=>"])
+PARTS = st.one_of(
+    st.builds("{} {} {}".format, NAMES, OPERATORS, LITERALS),
+    st.builds("{} {} {}".format, LITERALS, OPERATORS, NAMES),
+    st.builds("{} {} {}".format, NAMES, OPERATORS, NAMES),
+    st.builds("{} BETWEEN {} AND {}".format, NAMES, LITERALS, LITERALS),
+    st.builds("{} BETWEEN {} AND {}".format, NAMES, NAMES, LITERALS),
+    st.builds("{} IN ({}, {}, {})".format, NAMES, LITERALS, LITERALS, LITERALS),
+    st.builds("{} IS {}NULL".format, NAMES, st.sampled_from(["", "NOT "])),
+)
+TEXTS = st.recursive(
+    PARTS,
+    lambda inner: st.one_of(
+        st.builds("({}) AND ({})".format, inner, inner),
+        st.builds("({}) OR ({})".format, inner, inner),
+        st.builds("NOT ({})".format, inner),
+    ),
+    max_leaves=3,
+)
+
+
+def within(value: object, found: Bounds) -> bool:
+    if value is None:
+        return not found.not_null
+    if isinstance(value, float) and math.isnan(value):
+        return not found.no_nan
+    if not isinstance(value, (int, float, Decimal)):
+        return True  # a struct
+    return (found.low is None or value >= found.low) and (found.high is None or value <= found.high)
+
+
+@settings(max_examples=8)
+@given(st.lists(TEXTS, min_size=5, max_size=30), st.integers(0, 2**32))
+def test_rows_for_which_a_constraint_is_true_keep_its_bounds(
+    spark: SparkSession, texts: list[str], seed: int
+) -> None:
+    draw, pools = random.Random(seed), [cells(column) for column in COLUMNS]
+    rows = [tuple(map(draw.choice, pools)) for _ in range(300)]
+    schema = ", ".join(f"c{at} {kind}" for at, kind in enumerate(COLUMNS.values()))
+    frame = spark.createDataFrame(rows, schema)
+    own = [f"c{at} AS {name}" for at, name in enumerate(COLUMNS) if "." not in name]
+    struct = "IF(c7 = 1, NULL, named_struct('x', c7)) AS s"
+    named = frame.selectExpr(*own, struct)
+    judged = named.selectExpr("*", *(f"({text}) AS v{at}" for at, text in enumerate(texts)))
+    collected = judged.collect()
+    for at, text in enumerate(texts):
+        found = check_bounds(spark, {"delta.constraints.c": text}, TYPES)
+        for row in collected:
+            if not row[f"v{at}"]:
+                continue
+            for place, one in found.items():
+                value: Any = row
+                for name in place:
+                    value = None if value is None else value[name]
+                assert within(value, one), (text, place, value, one)

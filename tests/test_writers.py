@@ -1,0 +1,283 @@
+"""Which files Spark wrote, held against tables that two engines wrote."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from spark_sig.delta.log import open_snapshot, quoted, read_snapshot
+from spark_sig.delta.writers import written_by_spark
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+SPARK = "Apache-Spark/4.2.0 Delta-Lake/4.4.0"
+RUST = "delta-rs:py-1.6.6"
+VECTOR = {"storageType": "u", "pathOrInlineDv": "x", "sizeInBytes": 1, "cardinality": 1}
+
+
+def found(spark: SparkSession, path: Path, version: int | None = None) -> set[str]:
+    """The files that Spark is said to have written."""
+    opened = open_snapshot(spark, read_snapshot(spark, str(path), version, counted=False))
+    frame = written_by_spark(spark, opened)
+    assert frame is not None
+    assert frame.columns == ["path"]
+    paths = [row["path"] for row in frame.collect()]
+    assert len(paths) == len(set(paths))
+    return set(paths)
+
+
+# --- logs written by hand ------------------------------------------------------------------------
+
+
+def info(engine: object = SPARK, operation: object = "WRITE") -> str:
+    return json.dumps({"commitInfo": {"engineInfo": engine, "operation": operation}})
+
+
+def add(path: str, vector: object = None) -> str:
+    action: dict[str, Any] = {
+        "path": path,
+        "partitionValues": {},
+        "size": 1,
+        "modificationTime": 1,
+        "dataChange": True,
+        "stats": '{"numRecords":1,"maxValues":{"d":1.0}}',
+    }
+    return json.dumps({"add": {**action, **({"deletionVector": vector} if vector else {})}})
+
+
+def commits(path: Path, *versions: list[str]) -> Path:
+    """Write a log; the first commit makes the table."""
+    log = path / "_delta_log"
+    log.mkdir(parents=True)
+    field = {"name": "d", "type": "double", "nullable": True, "metadata": {}}
+    metadata = {
+        "id": str(uuid.uuid4()),
+        "format": {"provider": "parquet", "options": {}},
+        "schemaString": json.dumps({"type": "struct", "fields": [field]}),
+        "partitionColumns": [],
+        "configuration": {},
+    }
+    features = {"readerFeatures": ["deletionVectors"], "writerFeatures": ["deletionVectors"]}
+    protocol = {"minReaderVersion": 3, "minWriterVersion": 7, **features}
+    start = [json.dumps({"protocol": protocol}), json.dumps({"metaData": metadata})]
+    for version, lines in enumerate(([info(), *start], *versions)):
+        (log / f"{version:020}.json").write_text("\n".join(lines) + "\n")
+    return path
+
+
+WRITING = [
+    "WRITE",
+    "STREAMING UPDATE",
+    "CREATE TABLE AS SELECT",
+    "CREATE OR REPLACE TABLE AS SELECT",
+    "REPLACE TABLE AS SELECT",
+    "DELETE",
+    "UPDATE",
+    "MERGE",
+    "OPTIMIZE",
+]
+NOT_WRITING = [
+    "CONVERT",
+    "CLONE",
+    "RESTORE",
+    "COMPUTE STATS",
+    "ROW TRACKING BACKFILL",
+    "Manual Update",
+    "write",
+]
+
+
+def test_the_operation_and_the_engine_of_the_commit_decide(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    path = commits(
+        tmp_path / "t",
+        *([info(operation=name), add(f"new {at}")] for at, name in enumerate(WRITING)),
+        *([info(operation=name), add(f"old {name}")] for name in NOT_WRITING),
+        [info(RUST), add("rust")],
+        [info("Kernel-4.0.0/Apache-Spark/4.2.0 Delta-Lake/4.4.0"), add("kernel")],
+        [info("Apache-Spark/4.2.0"), add("no Delta")],
+        [info(None), add("no engine")],
+        [info(operation=None), add("no operation")],
+        [json.dumps({"commitInfo": {}}), add("nothing said")],
+        [info(), info(RUST), add("two engines")],
+        [add("no info")],
+        # the order of the lines means nothing, nor does a part of a path
+        [add("last%20of all/part-0.parquet"), info()],
+    )
+    expected = {f"new {at}" for at in range(len(WRITING))} | {"last%20of all/part-0.parquet"}
+    assert found(spark, path) == expected
+
+
+def test_who_else_lists_a_file_may_have_changed_its_statistics(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    files = "kept", "restored", "deleted from", "by rust", "by nobody", "cloned", "foreign"
+    path = commits(
+        tmp_path / "t",
+        [info(), *map(add, files[:-1])],
+        [info(RUST), add("foreign")],
+        [info(operation="DELETE"), add("deleted from", VECTOR), add("foreign", VECTOR)],
+        [info(operation="RESTORE"), add("restored"), add("foreign")],
+        [info(RUST), add("by rust")],
+        [add("by nobody")],
+        [info(operation="CLONE"), add("cloned")],
+    )
+    assert found(spark, path) == {"kept", "restored", "deleted from"}
+    # what comes later says nothing of a version before it
+    assert found(spark, path, 1) == set(files[:-1])
+    assert found(spark, path, 5) == {"kept", "restored", "deleted from", "by nobody"}
+
+
+def test_broken_lines_count_for_nothing(spark: SparkSession, tmp_path: Path) -> None:
+    path = commits(tmp_path / "t", [info(), add("whole")], [info(), add("other")])
+    opened = open_snapshot(spark, read_snapshot(spark, str(path), counted=False))
+    log = path / "_delta_log"
+    first, second = (log / f"{version:020}.json" for version in (1, 2))
+    # Delta has read them; what follows is as if the files had been damaged since
+    first.write_text(
+        "\n".join(
+            [
+                info(),
+                add("whole"),
+                add("cut")[:-1],
+                add("cut early")[:40],
+                '{"add": "text"}',
+                '{"add": {"path": "nested", "deletionVector": {}}}',
+                '{"add": {"size": 1}}',
+                "[]",
+                "",
+            ]
+        )
+    )
+    second.write_text(info()[:-1] + "\n" + add("other"))
+    frame = written_by_spark(spark, opened)
+    assert frame is not None
+    assert {row["path"] for row in frame.collect()} == {"whole"}
+
+
+def test_only_the_commits_themselves_are_read(spark: SparkSession, tmp_path: Path) -> None:
+    path = commits(tmp_path / "[a]*{b} ?%20c", [info(), add("mine")], [info(), add("gone")])
+    opened = open_snapshot(spark, read_snapshot(spark, str(path), counted=False))
+    log = path / "_delta_log"
+    text = "\n".join([info(), add("elsewhere")])
+    for folder in ("_staged_commits", "_sidecars", "other", "p=1"):
+        (log / folder).mkdir(exist_ok=True)
+        (log / folder / f"{1:020}.json").write_text(text)
+    name = f"{1:020}"
+    for other in (f"{name}.{name}.compacted.json", f"{name}.crc", "1.json", f"{name}.json.tmp"):
+        (log / other).write_text(text)
+    (log / f"{3:020}.json").write_text(text)  # committed after the snapshot was taken
+    (log / f"{2:020}.json").unlink()  # cleaned up
+    frame = written_by_spark(spark, opened)
+    assert frame is not None
+    assert {row["path"] for row in frame.collect()} == {"mine"}
+
+
+@pytest.fixture
+def strange_confs(spark: SparkSession) -> Iterator[None]:
+    """Confs that change how text and JSON are read elsewhere."""
+    confs = {
+        "spark.sql.caseSensitive": "true",
+        "spark.sql.ansi.enabled": "true",
+        "spark.sql.ansi.doubleQuotedIdentifiers": "true",
+        "spark.sql.columnNameOfCorruptRecord": "path",
+        "spark.sql.files.ignoreMissingFiles": "true",
+        "spark.sql.files.ignoreCorruptFiles": "true",
+        "spark.sql.json.enablePartialResults": "false",
+        "spark.sql.parser.escapedStringLiterals": "true",
+        "spark.sql.sources.useV1SourceList": "",
+        "spark.sql.variable.substitute": "false",
+    }
+    before = {key: spark.conf.get(key, None) for key in confs}
+    for key, value in confs.items():
+        spark.conf.set(key, value)
+    yield
+    for key, old in before.items():
+        if old is None:
+            spark.conf.unset(key)
+        else:
+            spark.conf.set(key, old)
+
+
+@pytest.mark.usefixtures("strange_confs")
+def test_the_sessions_confs_do_not_matter(spark: SparkSession, tmp_path: Path) -> None:
+    path = commits(
+        tmp_path / "t", [info(), add("mine"), add("cut")[:-1]], [info(RUST), add("rust")]
+    )
+    opened = open_snapshot(spark, read_snapshot(spark, str(path), 0, counted=False))
+    assert written_by_spark(spark, opened) is not None
+    log = path / "_delta_log" / f"{1:020}.json"
+    log.write_text(log.read_text())
+    frame = written_by_spark(spark, LaterVersion(opened, 2))
+    assert frame is not None
+    assert {row["path"] for row in frame.collect()} == {"mine"}
+
+
+class LaterVersion:
+    """A snapshot that says it is of another version: Delta itself would not read this log."""
+
+    def __init__(self, opened: Any, version: int) -> None:
+        self._opened, self._version = opened, version
+
+    def version(self) -> int:
+        return self._version
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._opened, name)
+
+
+def test_without_a_jvm_nothing_is_known() -> None:
+    class Connect:
+        """A session of Spark Connect: no JVM."""
+
+    session: Any = Connect()
+    assert written_by_spark(session, None) is None
+
+
+# --- tables that Spark and another engine wrote --------------------------------------------------
+
+
+def files_of(spark: SparkSession, path: Path) -> set[str]:
+    opened = open_snapshot(spark, read_snapshot(spark, str(path), counted=False))
+    return {json.loads(line)["path"] for line in opened.allFiles().toDF().toJSON().collect()}
+
+
+def test_files_of_delta_rs_are_never_listed(spark: SparkSession, tmp_path: Path) -> None:
+    deltalake = pytest.importorskip("deltalake")
+    import pyarrow as pa
+
+    path = tmp_path / "t"
+    table = f"delta.{quoted(str(path))}"
+    options = "TBLPROPERTIES ('delta.enableDeletionVectors' = 'true')"
+    spark.sql(f"CREATE TABLE {table} (id BIGINT) USING delta {options}")
+
+    def by_spark() -> set[str]:
+        before = files_of(spark, path)
+        spark.range(10).coalesce(1).write.format("delta").mode("append").save(str(path))
+        return files_of(spark, path) - before
+
+    mine = by_spark()
+    deltalake.write_deltalake(str(path), pa.table({"id": pa.array([1, 2, 3])}), mode="append")
+    foreign = files_of(spark, path) - mine
+    assert len(mine) == len(foreign) == 1
+    assert found(spark, path) == mine
+
+    # both files get deletion vectors, and keep their writers
+    spark.sql(f"DELETE FROM {table} WHERE id = 2")
+    assert files_of(spark, path) == mine | foreign
+    assert found(spark, path) == mine
+    # all rows go into a file that Spark writes
+    spark.sql(f"OPTIMIZE {table}")
+    compact = files_of(spark, path)
+    assert compact.isdisjoint(mine | foreign)
+    assert found(spark, path) == mine | compact
+    spark.sql(f"RESTORE TABLE {table} TO VERSION AS OF 2")
+    assert files_of(spark, path) == mine | foreign
+    assert found(spark, path) == mine | compact
