@@ -23,7 +23,7 @@ VECTOR = {"storageType": "u", "pathOrInlineDv": "x", "sizeInBytes": 1, "cardinal
 
 def found(spark: SparkSession, path: Path, version: int | None = None) -> set[str]:
     """The files that Spark is said to have written."""
-    opened = open_snapshot(spark, read_snapshot(spark, str(path), version, counted=False))
+    opened = open_snapshot(spark, read_snapshot(spark, str(path), version))
     frame = written_by_spark(spark, opened)
     assert frame is not None
     assert frame.columns == ["path"]
@@ -137,7 +137,7 @@ def test_who_else_lists_a_file_may_have_changed_its_statistics(
 
 def test_broken_lines_count_for_nothing(spark: SparkSession, tmp_path: Path) -> None:
     path = commits(tmp_path / "t", [info(), add("whole")], [info(), add("other")])
-    opened = open_snapshot(spark, read_snapshot(spark, str(path), counted=False))
+    opened = open_snapshot(spark, read_snapshot(spark, str(path)))
     log = path / "_delta_log"
     first, second = (log / f"{version:020}.json" for version in (1, 2))
     # Delta has read them; what follows is as if the files had been damaged since
@@ -164,7 +164,7 @@ def test_broken_lines_count_for_nothing(spark: SparkSession, tmp_path: Path) -> 
 
 def test_only_the_commits_themselves_are_read(spark: SparkSession, tmp_path: Path) -> None:
     path = commits(tmp_path / "[a]*{b} ?%20c", [info(), add("mine")], [info(), add("gone")])
-    opened = open_snapshot(spark, read_snapshot(spark, str(path), counted=False))
+    opened = open_snapshot(spark, read_snapshot(spark, str(path)))
     log = path / "_delta_log"
     text = "\n".join([info(), add("elsewhere")])
     for folder in ("_staged_commits", "_sidecars", "other", "p=1"):
@@ -211,7 +211,7 @@ def test_the_sessions_confs_do_not_matter(spark: SparkSession, tmp_path: Path) -
     path = commits(
         tmp_path / "t", [info(), add("mine"), add("cut")[:-1]], [info(RUST), add("rust")]
     )
-    opened = open_snapshot(spark, read_snapshot(spark, str(path), 0, counted=False))
+    opened = open_snapshot(spark, read_snapshot(spark, str(path), 0))
     assert written_by_spark(spark, opened) is not None
     log = path / "_delta_log" / f"{1:020}.json"
     log.write_text(log.read_text())
@@ -245,7 +245,7 @@ def test_without_a_jvm_nothing_is_known() -> None:
 
 
 def files_of(spark: SparkSession, path: Path) -> set[str]:
-    opened = open_snapshot(spark, read_snapshot(spark, str(path), counted=False))
+    opened = open_snapshot(spark, read_snapshot(spark, str(path)))
     return {json.loads(line)["path"] for line in opened.allFiles().toDF().toJSON().collect()}
 
 

@@ -42,15 +42,17 @@ _LINE = """
     broken STRING"""
 
 # A commit is trusted to have written its files (2), to have written none (1), or not at all (0).
+# A condition on a line before the window would have it parsed twice.
 _QUERY = """
     SELECT path FROM (
         SELECT add.path, IF(add.deletionVector IS NULL, trust, least(trust, 1)) AS trust
         FROM (
-            SELECT line.add, coalesce(min(CASE
-                WHEN line.commitInfo IS NULL THEN NULL
-                WHEN line.commitInfo.engineInfo NOT LIKE 'Apache-Spark/%Delta-Lake/%' THEN 0
-                WHEN line.commitInfo.operation IN ({writing}) THEN 2
-                WHEN line.commitInfo.operation IN ({repeating}) THEN 1
+            SELECT IF(line.broken IS NULL, line.add, NULL) AS add, coalesce(min(CASE
+                WHEN line.broken IS NOT NULL OR line.commitInfo IS NULL THEN NULL
+                WHEN line.commitInfo.engineInfo LIKE 'Apache-Spark/%Delta-Lake/%' THEN CASE
+                    WHEN line.commitInfo.operation IN ({writing}) THEN 2
+                    WHEN line.commitInfo.operation IN ({repeating}) THEN 1
+                    ELSE 0 END
                 ELSE 0 END) OVER (PARTITION BY version), 0) AS trust
             FROM (
                 SELECT version, from_json(value, '{line}', {options}) AS line
@@ -61,7 +63,6 @@ _QUERY = """
                 )
                 WHERE version BETWEEN '{first:020}' AND '{last:020}'
             )
-            WHERE line.broken IS NULL
         )
         WHERE add.path IS NOT NULL
     )
