@@ -53,6 +53,14 @@ env-spark35: .venv-spark35/.made ## make .venv-spark35 (Python 3.10 to 3.12), fo
 	@conf/setup-python.sh .venv-spark35 $(REQUIREMENTS)/spark35.txt 12
 	@touch $@
 
+PEERS := pandera dqx gx cuallee mlflow
+.PHONY: env-peers
+env-peers: $(PEERS:%=.venv-peer-%/.made) ## make .venv-peer-NAME for each tool of bench-peers
+
+.venv-peer-%/.made: conf/setup-python.sh $(REQUIREMENTS)/build.txt $(REQUIREMENTS)/peer-%.txt
+	@conf/setup-python.sh .venv-peer-$* $(REQUIREMENTS)/peer-$*.txt
+	@touch $@
+
 # -- what to run -------------------------------------------------------------------------------
 
 .PHONY: demo
@@ -81,6 +89,10 @@ format: env ## let ruff format the code and mend what it can
 .PHONY: bench
 bench: env env-mlflow java jars ## measure, and print ratios to Spark's own scan and to MLflow
 	@$(RUN) $(PYTHON_BIN) -m tests.bench
+
+.PHONY: bench-peers
+bench-peers: env env-peers java jars ## measure spark_sig against other tools (ARGS="--rows 200000")
+	@$(RUN) $(PYTHON_BIN) -m tests.bench.peers $(ARGS)
 
 CORPUS ?= ../shared/oracle
 .PHONY: conformance
@@ -111,6 +123,11 @@ lock: ## write the locks anew, keeping versions that still fit (needs uv; UPGRAD
 	cd $(REQUIREMENTS) && $(LOCK) $(UPGRADE) --constraint dev.txt core.in -o core.txt
 	cd $(REQUIREMENTS) && $(LOCK) $(UPGRADE) --override mlflow-overrides.txt mlflow.in -o mlflow.txt
 	cd $(REQUIREMENTS) && $(LOCK) $(UPGRADE) spark35.in -o spark35.txt
+	cd $(REQUIREMENTS) && $(LOCK) $(UPGRADE) peer-pandera.in -o peer-pandera.txt
+	cd $(REQUIREMENTS) && $(LOCK) $(UPGRADE) peer-dqx.in -o peer-dqx.txt
+	cd $(REQUIREMENTS) && $(LOCK) $(UPGRADE) peer-gx.in -o peer-gx.txt
+	cd $(REQUIREMENTS) && $(LOCK) $(UPGRADE) peer-cuallee.in -o peer-cuallee.txt
+	cd $(REQUIREMENTS) && $(LOCK) $(UPGRADE) --override mlflow-overrides.txt peer-mlflow.in -o peer-mlflow.txt
 
 .PHONY: clean
 clean: ## remove what was built, but not the environments

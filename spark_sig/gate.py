@@ -16,7 +16,7 @@ from spark_sig.naming import SPARK_TYPE, member_path
 from spark_sig.plan import EnforcementPlan
 from spark_sig.planner import Engine, plan_enforcement
 from spark_sig.policy import Policy, policy_of
-from spark_sig.proofs import prove
+from spark_sig.prove import proving
 from spark_sig.report import Evidence, Report
 from spark_sig.scan import tally_parts
 from spark_sig.signature import ModelSignature, load_signature
@@ -139,18 +139,23 @@ def validate_source(
         source = source.counted()
         return report(plan, nothing, source=source.info, expected_rows=source.expected_rows)
     # The arrow engine is the reference that nothing else is to stand in for.
-    proofs = prove(source, plan, stats=stats and engine != "arrow")
-    source = proofs.source
-    report = partial(report, proofs.plan, source=source.info, expected_rows=source.expected_rows)
-    if fail_fast and proofs.refuted:
-        return report(nothing, refuted=proofs.refuted, evidence=Evidence(proofs.statistics, 0))
-    seen = tally_parts(proofs.parts(), policy.examples, row_key, dirty=bool(proofs.refuted))
-    tally = replace(seen, rows=seen.rows + proofs.rows_proven)
-    return report(
-        tally,
-        decided=proofs.decided(tally.rows),
-        evidence=Evidence(proofs.statistics, proofs.files_read),
-    )
+    with proving(source, plan, stats=stats and engine != "arrow") as proofs:
+        report = partial(
+            report,
+            proofs.plan,
+            source=proofs.source.info,
+            expected_rows=proofs.source.expected_rows,
+        )
+        if fail_fast and proofs.refuted:
+            evidence = Evidence(proofs.statistics, 0)
+            return report(nothing, refuted=proofs.refuted, evidence=evidence)
+        seen = tally_parts(proofs.parts(), policy.examples, row_key, dirty=bool(proofs.refuted))
+        tally = replace(seen, rows=seen.rows + proofs.rows_proven)
+        return report(
+            tally,
+            decided=proofs.decided(tally.rows),
+            evidence=Evidence(proofs.statistics, proofs.files_read),
+        )
 
 
 def _check_key(plan: EnforcementPlan, row_key: Sequence[str]) -> None:

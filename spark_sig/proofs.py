@@ -1,25 +1,17 @@
-"""Proofs: what is known of a source's checks before any of its rows is read."""
+"""Proofs: what is known of each check, in each group of files, before any row is read."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from spark_sig.delta.columns import Column, atomic_types
-from spark_sig.delta.constraints import check_bounds
 from spark_sig.delta.files import (
     Group,
-    counted,
-    grouped,
     letters,
-    list_files,
     read_groups,
-    snapshot_columns,
-    unreadable,
 )
-from spark_sig.delta.log import is_classic, open_snapshot, spark_errors, table_configuration
-from spark_sig.delta.statistics import Judged, judged
+from spark_sig.delta.statistics import Judged
 from spark_sig.plan import EnforcementPlan, Rung
 from spark_sig.planning.claims import check_claims
 from spark_sig.report import Decided
@@ -28,12 +20,6 @@ from spark_sig.stats import Proof
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
-
-# What a report says of statistics that were not asked.
-OFF = "off"
-UNPINNED = "none: the source is not pinned to a version"
-OUT_OF_REACH = "out of reach: Spark Connect has no door to the table's log"
-LOG = "the table's log"
 
 _RUNGS = {Proof.PROVEN: Rung.STATS, Proof.REMEMBERED: Rung.LEDGER}
 
@@ -50,6 +36,7 @@ class Proofs:
         groups: the files; None where there is no list of them.
         opened: Delta's own snapshot.
         files: the files, judged.
+        kept: what Spark holds of them while the proofs are used.
     """
 
     source: Resolved
@@ -59,6 +46,13 @@ class Proofs:
     groups: tuple[Group, ...] | None = None
     opened: Any = None
     files: Judged | None = None
+    kept: DataFrame | None = None
+
+    def known_better(
+        self, statistics: str, groups: tuple[Group, ...], files: Judged, kept: DataFrame
+    ) -> Proofs:
+        """Return the same with more known of the files."""
+        return replace(self, statistics=statistics, groups=groups, files=files, kept=kept)
 
     def known(self, group: Group) -> Mapping[int, Proof]:
         """Return what is known of each check in a group of files."""
@@ -127,7 +121,7 @@ class Proofs:
         if self.groups is None:
             return None
         files = sum(group.files for group in self.groups)
-        found = {}
+        found: dict[int, tuple[Decided, ...]] = {}
         for at, check in enumerate(self.plan.checks):
             if at not in self.checks:
                 found[at] = (Decided(check.rung, total, files),)
@@ -142,60 +136,3 @@ class Proofs:
                 parts.append(Decided(check.rung, total - sum(part.rows for part in parts), left))
             found[at] = tuple(parts) or (Decided(Rung.STATS, 0, 0),)
         return found
-
-
-def prove(source: Resolved, plan: EnforcementPlan, *, stats: bool) -> Proofs:
-    """Find out what is known of a source before any of its rows is read.
-
-    One query over the list of its files, however many there are, decides all checks and counts
-    the rows.
-
-    Args:
-        source: what is checked.
-        plan: what it is held to.
-        stats: whether to ask statistics.
-
-    Raises:
-        SourceError: where the log cannot be read.
-    """
-    snapshot, spark = source.snapshot, source.frame.sparkSession
-    if snapshot is None:
-        return Proofs(source, plan, UNPINNED)
-    if not is_classic(spark):
-        return Proofs(source, plan, OUT_OF_REACH if stats else OFF)
-    try:
-        opened = open_snapshot(spark, snapshot)
-        columns = snapshot_columns(opened)
-        if stats:
-            plan = _constrained(source, plan, columns, table_configuration(opened))
-        checks = tuple(at for at, check in enumerate(plan.checks) if check.scanned)
-        claims = check_claims(plan) if stats else {}
-        listed = list_files(spark, opened)
-        files = judged(
-            listed,
-            columns,
-            [claims.get(check, ()) for check in checks],
-            keep=listed.columns,
-        )
-        groups = grouped(files)
-    except spark_errors() as error:
-        raise unreadable(snapshot, error) from error
-    resolved = Resolved.of(source.frame, counted(snapshot, groups), source.info.name)
-    return Proofs(resolved, plan, LOG if stats else OFF, checks, tuple(groups), opened, files)
-
-
-def _constrained(
-    source: Resolved,
-    plan: EnforcementPlan,
-    columns: Mapping[str, Column],
-    configuration: Mapping[str, str],
-) -> EnforcementPlan:
-    """Return the plan with the checks that CHECK constraints prove, which hold for all rows."""
-    known = check_bounds(source.frame.sparkSession, configuration, dict(atomic_types(columns)))
-    if not known:
-        return plan
-    checks = list(plan.checks)
-    for check, claims in check_claims(plan).items():
-        if all(claim.holds(known) for claim in claims) and checks[check].scanned:
-            checks[check] = checks[check]._replace(rung=Rung.SCHEMA)
-    return plan._replace(checks=tuple(checks))

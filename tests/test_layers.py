@@ -56,6 +56,7 @@ ROWS: dict[str, int] = {
     "spark_sig.example.*": 10,
     "spark_sig.scan": 10,
     "spark_sig.proofs": 10,
+    "spark_sig.prove": 10,
     "spark_sig.gate": 11,
     "spark_sig.infer": 11,
     "spark_sig.infer.*": 11,

@@ -132,7 +132,7 @@ def test_who_else_lists_a_file_may_have_changed_its_statistics(
     assert found(spark, path) == {"kept", "restored", "deleted from"}
     # what comes later says nothing of a version before it
     assert found(spark, path, 1) == set(files[:-1])
-    assert found(spark, path, 5) == {"kept", "restored", "deleted from", "by nobody"}
+    assert found(spark, path, 5) == set(files[:-1]) - {"by rust"}
 
 
 def test_broken_lines_count_for_nothing(spark: SparkSession, tmp_path: Path) -> None:
@@ -150,6 +150,7 @@ def test_broken_lines_count_for_nothing(spark: SparkSession, tmp_path: Path) -> 
                 add("cut early")[:40],
                 '{"add": "text"}',
                 '{"add": {"path": "nested", "deletionVector": {}}}',
+                '{"add": {"path": "half"}, "commitInfo": "text"}',
                 '{"add": {"size": 1}}',
                 "[]",
                 "",
@@ -208,29 +209,13 @@ def strange_confs(spark: SparkSession) -> Iterator[None]:
 
 @pytest.mark.usefixtures("strange_confs")
 def test_the_sessions_confs_do_not_matter(spark: SparkSession, tmp_path: Path) -> None:
-    path = commits(
-        tmp_path / "t", [info(), add("mine"), add("cut")[:-1]], [info(RUST), add("rust")]
-    )
-    opened = open_snapshot(spark, read_snapshot(spark, str(path), 0))
-    assert written_by_spark(spark, opened) is not None
-    log = path / "_delta_log" / f"{1:020}.json"
-    log.write_text(log.read_text())
-    frame = written_by_spark(spark, LaterVersion(opened, 2))
+    path = commits(tmp_path / "t", [info(), add("mine")], [info(RUST), add("rust")])
+    opened = open_snapshot(spark, read_snapshot(spark, str(path)))
+    with (path / "_delta_log" / f"{1:020}.json").open("a") as file:
+        file.write(add("cut")[:-1])
+    frame = written_by_spark(spark, opened)
     assert frame is not None
     assert {row["path"] for row in frame.collect()} == {"mine"}
-
-
-class LaterVersion:
-    """A snapshot that says it is of another version: Delta itself would not read this log."""
-
-    def __init__(self, opened: Any, version: int) -> None:
-        self._opened, self._version = opened, version
-
-    def version(self) -> int:
-        return self._version
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._opened, name)
 
 
 def test_without_a_jvm_nothing_is_known() -> None:
@@ -249,6 +234,7 @@ def files_of(spark: SparkSession, path: Path) -> set[str]:
     return {json.loads(line)["path"] for line in opened.allFiles().toDF().toJSON().collect()}
 
 
+@pytest.mark.slow
 def test_files_of_delta_rs_are_never_listed(spark: SparkSession, tmp_path: Path) -> None:
     deltalake = pytest.importorskip("deltalake")
     import pyarrow as pa

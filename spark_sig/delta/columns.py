@@ -72,6 +72,11 @@ def table_columns(metadata: Mapping[str, Any]) -> dict[str, Column]:
     return found
 
 
+def schema_columns(schema: str) -> dict[str, Column]:
+    """Return the columns of files that no log describes, from the JSON of their schema."""
+    return table_columns({"configuration": {}, "schemaString": schema, "partitionColumns": []})
+
+
 def _members(struct: Mapping[str, Any], mapped: bool) -> dict[str, Column]:
     return {member["name"]: _column(member, mapped) for member in struct["fields"]}
 
@@ -105,9 +110,11 @@ def find_column(columns: Mapping[str, Column], place: Place) -> Column:
     return found
 
 
-def atomic_types(columns: Mapping[str, Column], above: Place = ()) -> Iterator[tuple[Place, str]]:
-    """Yield every scalar column or member of a struct, and its type."""
+def types_of(columns: Mapping[str, Column], above: Place = ()) -> Iterator[tuple[Place, str]]:
+    """Yield every column and member of a struct, and its type as the schema's JSON has it.
+
+    What is nested goes by the name of its kind.
+    """
     for name, column in columns.items():
-        if column.type:
-            yield (*above, name), column.type
-        yield from atomic_types(column.members, (*above, name))
+        yield (*above, name), column.type or column.kind.value
+        yield from types_of(column.members, (*above, name))

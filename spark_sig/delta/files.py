@@ -114,6 +114,18 @@ def grouped(files: Judged, limit: int = MOST_GROUPS) -> list[Group]:
     return [*kept, _mixed(files, ", ".join(repr(group.pattern) for group in kept))]
 
 
+def merged(groups: Sequence[Group]) -> Group:
+    """Return what all groups have in common: of each check, the greatest is known."""
+    patterns = [group.pattern for group in groups]
+    return Group(
+        "".join(map(max, zip(*patterns, strict=True))),
+        sum(group.files for group in groups),
+        sum(group.rows for group in groups),
+        sum(group.uncounted for group in groups),
+        mixed=len(groups) > 1,
+    )
+
+
 _GROUPS = """
     SELECT pattern, count(*) AS files,
         -- there may be numbers in it that no table has: they must not overflow

@@ -251,9 +251,9 @@ def judged(
         keep: columns of ``files`` that come out as they are.
 
     Returns:
-        A query that gives the columns kept; ``kept``, the logical rows of the file, NULL where it does not say; and
-        ``pattern``, a :class:`~spark_sig.stats.Proof` for the number of its rows, then one for
-        each check, as text.
+        A query that gives the columns kept; ``kept``, the logical rows of the file, NULL where
+        it does not say; and ``pattern``, a :class:`~spark_sig.stats.Proof` for the number of its
+        rows, then one for each check, as text.
     """
     from pyspark.sql import functions as F
 
@@ -281,10 +281,13 @@ def judged(
         if name not in files.columns
     )
     opened = f"CASE WHEN removed THEN '{Proof.UNKNOWN.value}' ELSE '{Proof.PROVEN.value}' END"
+    # What depends on the partition is neither repeated nor moved: a condition on the pattern would
+    # parse the statistics again wherever it names it.
     # Every DataFrame that is made is analysed anew, so all that follows the first one is one text.
     text = f"""
         SELECT {", ".join([*keep, "kept"])},
-            CASE WHEN kept IS NULL THEN '{Proof.UNKNOWN.value * (1 + len(letters))}'
+            CASE WHEN spark_partition_id() < 0 THEN NULL
+                 WHEN kept IS NULL THEN '{Proof.UNKNOWN.value * (1 + len(letters))}'
                  WHEN kept = 0 AND removed IS NOT TRUE
                  THEN '{Proof.PROVEN.value * (1 + len(letters))}'
                  ELSE concat({", ".join([opened, *letters])}) END AS pattern

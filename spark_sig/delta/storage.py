@@ -11,7 +11,7 @@ from spark_sig.delta.log import first_line, is_classic, spark_errors
 from spark_sig.errors import SourceError
 
 if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
+    from pyspark.sql import DataFrame, SparkSession
 
 
 def write_text(spark: SparkSession, path: str, text: str) -> None:
@@ -53,6 +53,12 @@ def is_folder(spark: SparkSession, path: str) -> bool:
         return bool(system.exists(target) and system.getFileStatus(target).isDirectory())
     except spark_errors() as error:
         raise _unwritable(path, error) from error
+
+
+def scan_size(df: DataFrame) -> int:
+    """Return how many bytes a scan of a DataFrame reads, as Spark estimates it."""
+    plan: Any = df._jdf.queryExecution().optimizedPlan()
+    return int(str(plan.stats().sizeInBytes()))
 
 
 def absolute(spark: SparkSession, path: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -167,13 +168,27 @@ def _enforced(df: DataFrame) -> bool:
     return True
 
 
-TOOLS: dict[str, tuple[str, Callable[[SparkSession, Path], Check]]] = {
-    "spark_sig": ("spark-sig", _spark_sig),
-    "pandera.pyspark": ("pandera", _pandera),
-    "DQX": ("databricks-labs-dqx", _dqx),
-    "Great Expectations": ("great-expectations", _great_expectations),
-    "cuallee": ("cuallee", _cuallee),
-    "MLflow spark_udf": ("mlflow", _mlflow_udf),
-    "MLflow per batch": ("mlflow", _mlflow_batches),
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """One tool.
+
+    Args:
+        package: what gives its version.
+        environment: the folder of the environment that it runs in.
+        make: makes its check, from a session and a folder for its files.
+    """
+
+    package: str
+    environment: str
+    make: Callable[[SparkSession, Path], Check]
+
+
+TOOLS = {
+    "spark_sig": Tool("spark-sig", ".venv", _spark_sig),
+    "pandera.pyspark": Tool("pandera", ".venv-peer-pandera", _pandera),
+    "DQX": Tool("databricks-labs-dqx", ".venv-peer-dqx", _dqx),
+    "Great Expectations": Tool("great-expectations", ".venv-peer-gx", _great_expectations),
+    "cuallee": Tool("cuallee", ".venv-peer-cuallee", _cuallee),
+    "MLflow spark_udf": Tool("mlflow", ".venv-peer-mlflow", _mlflow_udf),
+    "MLflow per batch": Tool("mlflow", ".venv-peer-mlflow", _mlflow_batches),
 }
-"""Each tool's package, and what makes its check from a session and a folder to work in."""

@@ -97,14 +97,13 @@ def main() -> None:
 
     from tests.bench.peers.checks import TOOLS
 
-    package, make = TOOLS[tool]
-    check = make(spark, Path(folder))
+    check = TOOLS[tool].make(spark, Path(folder))
     names = ["clean", f"violating-{column}", "mistyped"]
     if tool == "spark_sig":
         names += [f"bare-{name}" for name in names]
     for name in names:
         found = _measure(spark, check, Path(folder) / name, int(number))
-        known = {"table": name, "version": version(package), "spark": spark.version}
+        known = {"table": name, "version": version(TOOLS[tool].package), "spark": spark.version}
         print(json.dumps({**known, **found}), flush=True)
     spark.stop()
 

@@ -1,0 +1,358 @@
+"""The ledger: a Delta table in which runs remember which checks held for which data files.
+
+A data file never changes once a log lists it, and its deletion vector has a name of its own: what
+held for the rows of both together holds for good.  Facts are only added, so that runs can write
+at the same time.  A ledger that is lost, or older than it might be, costs time, never truth; it
+may be optimized, vacuumed, and rows of it may be deleted at any time.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING
+
+from spark_sig.delta.log import (
+    Snapshot,
+    first_line,
+    is_classic,
+    is_table,
+    quoted,
+    read_snapshot,
+    read_version,
+    spark_errors,
+)
+from spark_sig.delta.storage import absolute
+from spark_sig.errors import SourceError
+
+if TYPE_CHECKING:
+    from pyspark.sql import Column, DataFrame, SparkSession
+
+# The version of the rules by which verdicts are made; those of other versions are not used.
+RULES = 1
+
+# SQL for the name of a file's deletion vector, given the columns of the log's list (PROTOCOL,
+# section Deletion Vectors); '' where it has none, NULL, which equals nothing, where it is odd.
+DV_ID = (
+    "CASE WHEN deletionVector IS NULL THEN '' ELSE concat(deletionVector.storageType, "
+    "deletionVector.pathOrInlineDv, coalesce(concat('@', deletionVector.offset), '')) END"
+)
+
+# What makes a table a ledger.  Whatever the session takes TIMESTAMP for, "at" has a time zone.
+PROPERTY, FORM = "spark_sig.ledger", "1"
+COLUMNS = {
+    "table_id": "string",
+    "signature": "string",
+    "schema": "string",
+    "policy": "string",
+    "side": "string",
+    "rules": "int",
+    "path": "string",
+    "dv": "string",
+    "mask": "string",
+    "at": "timestamp_ltz",
+    "engine": "string",
+}
+_TYPES = {name: kind.removesuffix("_ltz") for name, kind in COLUMNS.items()}
+
+_PART = r"`(?:[^`]|``)+`|[^`.\s]+"
+
+# How often a commit is tried against others, and the seconds after which it first is again.
+_ATTEMPTS, _PAUSE = 6, 0.1
+_CONFLICT = re.compile(
+    r"(Concurrent|MetadataChanged|ProtocolChanged|AlreadyExists)\w*Exception|ALREADY_EXISTS"
+    r"|DELTA_(CONCURRENT|METADATA_CHANGED|PROTOCOL_CHANGED|CREATE_TABLE_WITH_NON_EMPTY_LOCATION)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerKey:
+    """What a fact about a file depends on, other than the file; a fact is used only where all of
+    it is the same.
+
+    Args:
+        table_id: the table's own id.
+        schema: fingerprint of its schema, column mapping included.
+        signature: fingerprint of the signature.
+        policy: fingerprint of the policy.
+        side: the side of the signature that was checked.
+        rules: version of the rules by which the verdict was made.
+    """
+
+    table_id: str
+    schema: str
+    signature: str
+    policy: str
+    side: str
+    rules: int = RULES
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """A ledger that was found, or made, to be one: see :func:`open_ledger`.
+
+    Args:
+        spark: the session.
+        name: the name that it was given.
+        path: where it lies.
+        table_id: its own id.
+    """
+
+    spark: SparkSession
+    name: str
+    path: str
+    table_id: str
+
+    def facts(self, key: LedgerKey) -> DataFrame:
+        """Return what is remembered of data files, read at once, at one version of the ledger.
+
+        Args:
+            key: what the facts must depend on.
+
+        Returns:
+            Columns ``path``, ``dv`` (:data:`DV_ID`) and ``mask``, ``1`` for each check that held;
+            a row for each path and deletion vector.  The rows stay in Spark's cache until the
+            caller lets go of them (``unpersist``): later queries do not depend on the ledger.
+
+        Raises:
+            SourceError: where the ledger cannot be read.
+        """
+        with self._failing("read"):
+            found = _best(self._known(key)).persist()
+            try:
+                found.count()
+            except BaseException:
+                found.unpersist()
+                raise
+            return found
+
+    def record(self, key: LedgerKey, files: DataFrame) -> int:
+        """Add what the ledger does not know already, as one append; where that is nothing, none.
+
+        Args:
+            key: what the facts depend on.
+            files: columns as :meth:`facts` returns them.  Rows without a path, without the name
+                of a deletion vector (``''`` is one), or with a mask that is not made of ``0`` and
+                ``1`` or has no ``1``, say nothing and are left out.
+
+        Returns:
+            The number of facts that were added.
+
+        Raises:
+            SourceError: where the ledger cannot be read or written.
+        """
+        from pyspark.sql import functions as F
+
+        with self._failing("written"):
+            known = self._known(key).alias("known")
+            new = _best(files.where(_well_formed())).alias("new")
+            covered = F.expr("new.path = known.path AND new.dv = known.dv") & (
+                _held("new.mask") <= _held("known.mask")
+            )
+            # counted and written from one read of both
+            fresh = new.join(known, covered, "left_anti").persist()
+            try:
+                if count := fresh.count():
+                    self._append(key, fresh)
+                return count
+            finally:
+                fresh.unpersist()
+
+    def _known(self, key: LedgerKey) -> DataFrame:
+        """Return the rows of a key, at the newest version."""
+        from pyspark.sql import functions as F
+
+        snapshot = read_snapshot(self.spark, self.path)
+        if snapshot.table_id != self.table_id:
+            raise SourceError("another table has taken its place")
+        rows = read_version(self.spark, snapshot).where(_well_formed())
+        for part in fields(key):
+            rows = rows.where(F.col(part.name) == F.lit(getattr(key, part.name)))
+        return rows.select("path", "dv", "mask")
+
+    def _append(self, key: LedgerKey, facts: DataFrame) -> None:
+        from pyspark.sql import functions as F
+
+        rest = {part.name: F.lit(getattr(key, part.name)) for part in fields(key)}
+        rest |= {"at": F.current_timestamp(), "engine": F.lit(_engine())}
+        rows = facts.withColumns(rest).select(*COLUMNS).coalesce(1)
+        for attempt in range(_ATTEMPTS):
+            try:
+                # unlike a save by path, this makes no table where there is none any more
+                rows.writeTo(f"delta.{quoted(self.path)}").append()
+                return
+            except spark_errors() as error:
+                if attempt + 1 == _ATTEMPTS or not _CONFLICT.search(str(error)):
+                    raise
+            time.sleep(_PAUSE * 2**attempt)
+
+    @contextmanager
+    def _failing(self, verb: str) -> Iterator[None]:
+        errors: tuple[type[Exception], ...] = (*spark_errors(), SourceError)
+        try:
+            yield
+        except errors as error:
+            raise SourceError(
+                f"the ledger {self.name} cannot be {verb}: {first_line(error)}"
+            ) from error
+
+
+def open_ledger(spark: SparkSession, name: str | os.PathLike[str]) -> Ledger:
+    """Return the ledger of a name, made where there is none.
+
+    Two jobs may make it at the same time.  A table that is no ledger is left as it is.
+
+    Args:
+        spark: the session, classic or Connect.
+        name: a path or a catalog name, told apart as those of data are
+            (:func:`spark_sig.sources.resolve`).
+
+    Raises:
+        SourceError: where it can neither be found nor made, or is something else.
+    """
+    text = os.fspath(name)
+    try:
+        table = _table(spark, name)
+        for attempt in range(_ATTEMPTS):
+            path = _location(spark, text, table)
+            if path is not None:
+                return _checked(spark, text, path)
+            _make(spark, table, attempt)
+    except spark_errors() as error:
+        raise SourceError(f"the ledger {text} cannot be opened: {first_line(error)}") from error
+    raise _no_ledger(text, "something that is no Delta table")
+
+
+def _table(spark: SparkSession, name: str | os.PathLike[str]) -> str:
+    """Return what a ledger is called in SQL."""
+    text = os.fspath(name)
+    if spelt := re.fullmatch(r"delta\.`(.+)`", text):
+        return _path(spark, text, spelt[1].replace("``", "`"))
+    if isinstance(name, os.PathLike) or "/" in text or ":" in text:
+        return _path(spark, text, text)
+    known = _in_catalog(spark, text)
+    if not known and os.path.exists(text):
+        return _path(spark, text, text)
+    if not re.fullmatch(rf"(?:{_PART})(?:\.(?:{_PART}))*", text):
+        raise SourceError(f"{text!r} is neither a path nor the name of a table")
+    if known and spark.catalog.getTable(text).tableType in ("VIEW", "TEMPORARY"):
+        raise _no_ledger(text, "a view")
+    parts = re.findall(_PART, text)
+    return ".".join(part if part.startswith("`") else quoted(part) for part in parts)
+
+
+def _path(spark: SparkSession, text: str, path: str) -> str:
+    full = absolute(spark, path)
+    if ":" not in full and not full.startswith("/"):
+        raise SourceError(
+            f"Spark Connect does not know where the ledger {text} is to lie; give its path in full"
+        )
+    return f"delta.{quoted(full)}"
+
+
+def _in_catalog(spark: SparkSession, name: str) -> bool:
+    try:
+        return bool(spark.catalog.tableExists(name))
+    except spark_errors():  # no identifier at all
+        return False
+
+
+def _location(spark: SparkSession, text: str, table: str) -> str | None:
+    """Return where a Delta table lies; None where there is no table.
+
+    Raises:
+        SourceError: where it is a table of another format, or the session has no Delta Lake.
+    """
+    from pyspark.errors import AnalysisException, ParseException
+
+    if table.startswith("delta.`"):
+        path = table[len("delta.`") : -1].replace("``", "`")
+        if is_classic(spark) and is_table(spark, path):
+            return path
+    try:
+        detail = spark.sql(f"DESCRIBE DETAIL {table}").select("format", "location").collect()[0]
+    except ParseException as error:
+        raise SourceError(
+            "this Spark session has no Delta Lake: set spark.sql.extensions to "
+            "io.delta.sql.DeltaSparkSessionExtension and add its packages"
+        ) from error
+    except AnalysisException:
+        return None
+    if detail["format"] != "delta":
+        raise _no_ledger(text, f"a table of format {detail['format']}")
+    return str(detail["location"])
+
+
+def _make(spark: SparkSession, table: str, attempt: int) -> None:
+    """Make a ledger; nothing happens where there is something, or another job makes it."""
+    columns = ", ".join(f"{quoted(name)} {kind}" for name, kind in COLUMNS.items())
+    try:
+        spark.sql(
+            f"CREATE TABLE IF NOT EXISTS {table} ({columns}) USING delta "
+            f"TBLPROPERTIES ('{PROPERTY}' = '{FORM}')"
+        )
+    except spark_errors() as error:
+        if attempt + 1 == _ATTEMPTS or not _CONFLICT.search(str(error)):
+            raise
+        time.sleep(_PAUSE * 2**attempt)
+
+
+def _checked(spark: SparkSession, text: str, path: str) -> Ledger:
+    """Return a Delta table as the ledger that it is."""
+    snapshot: Snapshot = read_snapshot(spark, path)
+    properties = spark.sql(f"SHOW TBLPROPERTIES delta.{quoted(path)}").collect()
+    form = {row["key"]: row["value"] for row in properties}.get(PROPERTY)
+    if form != FORM:
+        raise _no_ledger(text, "no such property" if form is None else f"{PROPERTY} = {form}")
+    schema = read_version(spark, snapshot).schema
+    found = {member.name: member.dataType.simpleString() for member in schema.fields}
+    if found != _TYPES:
+        raise _no_ledger(text, f"the columns {_listed(found)}")
+    return Ledger(spark, text, path, snapshot.table_id)
+
+
+def _no_ledger(text: str, observed: str) -> SourceError:
+    return SourceError(
+        f"{text} is no ledger: expected a Delta table with the property {PROPERTY} = {FORM} and "
+        f"the columns {_listed(_TYPES)}, found {observed}; name a table that does not exist yet"
+    )
+
+
+def _listed(columns: dict[str, str]) -> str:
+    return ", ".join(f"{name} {kind}" for name, kind in columns.items())
+
+
+def _held(mask: str) -> Column:
+    """Return the number of checks that held."""
+    from pyspark.sql import functions as F
+
+    return F.expr(f"length(replace({mask}, '0', ''))")
+
+
+def _well_formed() -> Column:
+    from pyspark.sql import functions as F
+
+    return F.expr(
+        "path IS NOT NULL AND dv IS NOT NULL AND translate(mask, '01', '') = '' "
+        "AND contains(mask, '1')"
+    )
+
+
+def _best(facts: DataFrame) -> DataFrame:
+    """Return one row for each path and deletion vector, that in which most checks held."""
+    from pyspark.sql import functions as F
+
+    most = F.max(F.struct(_held("mask"), "mask"))["mask"]
+    return facts.groupBy("path", "dv").agg(most.alias("mask"))
+
+
+def _engine() -> str:
+    try:
+        return f"spark_sig {version('spark-sig')}"
+    except PackageNotFoundError:  # run from a folder or an archive
+        return "spark_sig"

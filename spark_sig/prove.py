@@ -1,0 +1,193 @@
+"""The prover: asks a table's log, then the footers of its files, what they prove of a plan."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from spark_sig.delta.columns import Column, schema_columns, types_of
+from spark_sig.delta.constraints import check_bounds
+from spark_sig.delta.files import (
+    counted,
+    grouped,
+    list_files,
+    merged,
+    snapshot_columns,
+    unreadable,
+)
+from spark_sig.delta.log import is_classic, open_snapshot, spark_errors, table_configuration
+from spark_sig.delta.statistics import Judged, judged
+from spark_sig.delta.storage import scan_size
+from spark_sig.engines.footers import footers_of, listed_files, wanted_leaves
+from spark_sig.plan import EnforcementPlan, Rung
+from spark_sig.planning.claims import check_claims
+from spark_sig.proofs import Proofs
+from spark_sig.sources import Resolved
+from spark_sig.stats import Claim, Proof
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+# What a report says of statistics.
+OFF = "off"
+UNPINNED = "none: the source is not pinned to a version"
+OUT_OF_REACH = "out of reach: Spark Connect has no door to the table's log"
+LOG = "the table's log"
+FOOTERS = "the footers of the files"
+BOTH = "the table's log, and the footers of the files"
+SMALL = "not asked: reading the files takes no longer"
+
+# Reading a footer takes Python some 10 ms, in which a core scans as many values as this; and the
+# stage that reads them some 0.2 s, which is worth so many bytes of a scan.
+VALUES_A_FOOTER = 250_000
+BYTES_A_STAGE = 32 * 2**20
+
+
+@contextmanager
+def proving(source: Resolved, plan: EnforcementPlan, *, stats: bool) -> Iterator[Proofs]:
+    """Find out what is known of a source before any of its rows is read.
+
+    One query over the list of its files, however many there are, decides all checks and counts
+    the rows; footers are read where the log leaves a check open that they may decide.
+
+    Args:
+        source: what is checked.
+        plan: what it is held to.
+        stats: whether to ask statistics.
+
+    Raises:
+        SourceError: where the log cannot be read.
+    """
+    snapshot, spark = source.snapshot, source.frame.sparkSession
+    if not is_classic(spark):
+        yield Proofs(source, plan, OUT_OF_REACH if stats else OFF)
+    elif snapshot is None:
+        yield _parquet(source, plan) if stats else Proofs(source, plan, OFF)
+    else:
+        try:
+            found = _logged(source, plan, stats)
+            if stats:
+                found = _with_footers(found)
+        except spark_errors() as error:
+            raise unreadable(snapshot, error) from error
+        try:
+            yield found
+        finally:
+            if found.kept is not None:
+                found.kept.unpersist()
+
+
+def _logged(source: Resolved, plan: EnforcementPlan, stats: bool) -> Proofs:
+    """Return what a table's log proves."""
+    snapshot, spark = source.snapshot, source.frame.sparkSession
+    assert snapshot is not None
+    opened = open_snapshot(spark, snapshot)
+    columns = snapshot_columns(opened)
+    if stats:
+        plan = _constrained(spark, plan, columns, table_configuration(opened))
+    checks = tuple(at for at, check in enumerate(plan.checks) if check.scanned)
+    claims = check_claims(plan) if stats else {}
+    listed = list_files(spark, opened)
+    files = judged(
+        listed, columns, [claims.get(check, ()) for check in checks], keep=listed.columns
+    )
+    groups = grouped(files)
+    resolved = Resolved.of(source.frame, counted(snapshot, groups), source.info.name)
+    return Proofs(resolved, plan, LOG if stats else OFF, checks, tuple(groups), opened, files)
+
+
+def _constrained(
+    spark: SparkSession,
+    plan: EnforcementPlan,
+    columns: Mapping[str, Column],
+    configuration: Mapping[str, str],
+) -> EnforcementPlan:
+    """Return the plan with the checks that CHECK constraints prove, which hold for all rows."""
+    known = check_bounds(spark, configuration, dict(types_of(columns)))
+    if not known:
+        return plan
+    checks = list(plan.checks)
+    for check, claims in check_claims(plan).items():
+        if all(claim.holds(known) for claim in claims) and checks[check].scanned:
+            checks[check] = checks[check]._replace(rung=Rung.SCHEMA)
+    return plan._replace(checks=tuple(checks))
+
+
+# --- footers --------------------------------------------------------------------------------------
+
+
+def _with_footers(found: Proofs) -> Proofs:
+    """Ask the footers of the files of which the log leaves a check open that they may decide."""
+    assert found.groups is not None
+    assert found.files is not None
+    columns = snapshot_columns(found.opened)
+    claims = check_claims(found.plan)
+    open_checks = _worthwhile(found, claims)
+    asked = [claims[check] if check in open_checks else () for check in found.checks]
+    wanted = wanted_leaves(found.plan.source, columns, asked)
+    if not wanted:
+        return found
+    names = found.files.files.columns[: len(found.opened.allFiles().columns())]
+    places = [at for at, check in enumerate(found.checks) if check in open_checks]
+    unsure = " OR ".join(f"substr(pattern, {at + 2}, 1) = '{Proof.UNKNOWN.value}'" for at in places)
+    root = str(found.opened.deltaLog().dataPath().toUri().toString())
+    judged_files = found.files.within(
+        f"SELECT *, kept IS NOT NULL AND ({unsure}) AS open FROM {{judged}}"
+    ).withColumnsRenamed({"kept": "told", "pattern": "known"})
+    spark = judged_files.sparkSession
+    entries = judged_files.where("open")
+    number = sum(group.files for group in found.groups if found.is_read(group))
+    read = footers_of(entries, wanted, root, number)
+    again = judged(read, columns, asked, statistics="footer", keep=[*names, "told", "known"])
+    # A footer that counts other rows than the log is none of the same file.
+    best = ", ".join(
+        f"IF(substr(known, {at}, 1) = '{Proof.UNKNOWN.value}', substr(pattern, {at}, 1), "
+        f"substr(known, {at}, 1))"
+        for at in range(2, len(found.checks) + 2)
+    )
+    kept = ", ".join(names)
+    decided = again.within(
+        f"SELECT {kept}, told AS kept, IF(kept <=> told, "
+        f"concat(substr(known, 1, 1), {best}), known) AS pattern "
+        "FROM {judged}"
+    )
+    others = spark.sql(
+        f"SELECT {kept}, told AS kept, known AS pattern FROM {{files}} WHERE NOT open",
+        files=judged_files,
+    )
+    # Groups are read after they are counted: the footers must not be read again for that.
+    whole = decided.unionAll(others).persist()
+    files = Judged("SELECT * FROM {files}", whole)
+    return found.known_better(BOTH, tuple(grouped(files)), files, whole)
+
+
+def _worthwhile(found: Proofs, claims: Mapping[int, Sequence[Claim]]) -> set[int]:
+    """Return the open checks for which reading footers costs less than reading rows."""
+    open_checks: set[int] = set()
+    for group in found.groups or ():
+        left = {
+            check
+            for check, proof in found.known(group).items()
+            if proof is Proof.UNKNOWN and check in claims
+        }
+        if left and group.rows * len(left) >= VALUES_A_FOOTER * max(group.files, 20):
+            open_checks |= left
+    return open_checks
+
+
+def _parquet(source: Resolved, plan: EnforcementPlan) -> Proofs:
+    """Return what the footers of Parquet files prove; in all of them, as all are read or none."""
+    if source.info.kind != "parquet":
+        return Proofs(source, plan, UNPINNED)
+    checks = tuple(at for at, check in enumerate(plan.checks) if check.scanned)
+    claims = check_claims(plan)
+    asked = [claims.get(check, ()) for check in checks]
+    columns = schema_columns(source.frame.schema.json())
+    wanted = wanted_leaves(plan.source, columns, asked)
+    if not wanted or scan_size(source.frame) < BYTES_A_STAGE:
+        return Proofs(source, plan, SMALL if wanted else OFF)
+    listed, number = listed_files(source.frame)
+    files = footers_of(listed, wanted, "", number)
+    group = merged(grouped(judged(files, columns, asked, statistics="footer")))
+    return Proofs(source, plan, FOOTERS, checks, (group,))
