@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING
 
 import pyarrow.types as pat
 
+from spark_sig.audit import audit_proofs
 from spark_sig.compile.spark import source_schema
+from spark_sig.delta.ledger import open_ledger
 from spark_sig.errors import SignatureError, Violation
+from spark_sig.memory import Memory
 from spark_sig.naming import SPARK_TYPE, member_path
 from spark_sig.plan import EnforcementPlan
 from spark_sig.planner import Engine, plan_enforcement
@@ -114,6 +117,10 @@ def validate_source(
     """
     # The gate gives back no rows: what row mode does with them is no part of its verdict.
     policy = replace(policy_of(policy), on_violation="raise")
+    if not 0 <= audit <= 1:
+        raise SignatureError(
+            "the share to audit lies outside of 0 to 1", path="audit", observed=repr(audit)
+        )
     row_key = (row_key,) if isinstance(row_key, str) else tuple(row_key)
     schema = signature.side(side)
     plan = plan_enforcement(
@@ -138,8 +145,13 @@ def validate_source(
     if plan.findings:
         source = source.counted()
         return report(plan, nothing, source=source.info, expected_rows=source.expected_rows)
+    memory = None
+    if ledger is not None:
+        opened = open_ledger(source.frame.sparkSession, ledger)
+        memory = Memory(opened, signature.fingerprint, side)
     # The arrow engine is the reference that nothing else is to stand in for.
-    with proving(source, plan, stats=stats and engine != "arrow") as proofs:
+    asked = stats and engine != "arrow"
+    with proving(source, plan, stats=asked, memory=memory) as proofs:
         report = partial(
             report,
             proofs.plan,
@@ -151,11 +163,17 @@ def validate_source(
             return report(nothing, refuted=proofs.refuted, evidence=evidence)
         seen = tally_parts(proofs.parts(), policy.examples, row_key, dirty=bool(proofs.refuted))
         tally = replace(seen, rows=seen.rows + proofs.rows_proven)
-        return report(
+        report = partial(
+            report,
             tally,
             decided=proofs.decided(tally.rows),
-            evidence=Evidence(proofs.statistics, proofs.files_read),
+            audit=audit_proofs(proofs, audit) if audit else None,
         )
+        evidence = Evidence(proofs.statistics, proofs.files_read)
+        if memory is not None:
+            told = memory.told(proofs, tally, trustworthy=report().sound)
+            evidence = replace(evidence, ledger=told)
+        return report(evidence=evidence)
 
 
 def _check_key(plan: EnforcementPlan, row_key: Sequence[str]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from spark_sig.delta.files import (
@@ -30,29 +30,25 @@ class Proofs:
 
     Args:
         source: the source, its files and rows counted where its log is in reach.
-        plan: the plan, with the rungs of the checks that constraints prove.
+        asked: the plan.
+        plan: the same, with the rungs of the checks that constraints prove.
         statistics: which statistics were asked, or why none were.
         checks: ids of the checks that rows, or what is known of files, have to decide.
         groups: the files; None where there is no list of them.
         opened: Delta's own snapshot.
         files: the files, judged.
-        kept: what Spark holds of them while the proofs are used.
+        note: why the ledger was not read; empty where it was, or where there is none.
     """
 
     source: Resolved
+    asked: EnforcementPlan
     plan: EnforcementPlan
     statistics: str
     checks: tuple[int, ...] = ()
     groups: tuple[Group, ...] | None = None
     opened: Any = None
     files: Judged | None = None
-    kept: DataFrame | None = None
-
-    def known_better(
-        self, statistics: str, groups: tuple[Group, ...], files: Judged, kept: DataFrame
-    ) -> Proofs:
-        """Return the same with more known of the files."""
-        return replace(self, statistics=statistics, groups=groups, files=files, kept=kept)
+    note: str = ""
 
     def known(self, group: Group) -> Mapping[int, Proof]:
         """Return what is known of each check in a group of files."""
@@ -62,6 +58,19 @@ class Proofs:
         """Say whether rows of a group of files have to be read."""
         return Proof(group.pattern[0]) is Proof.UNKNOWN or not all(
             proof.decided for proof in self.known(group).values()
+        )
+
+    def is_proven(self, group: Group) -> bool:
+        """Say whether anything is known of a group of files that rows need not be read for."""
+        return not self.is_read(group) or any(p.decided for p in self.known(group).values())
+
+    @property
+    def files_remembered(self) -> int:
+        """Data files of which the ledger knows something that statistics do not."""
+        return sum(
+            group.files
+            for group in self.groups or ()
+            if Proof.REMEMBERED in self.known(group).values()
         )
 
     @property
@@ -121,18 +130,18 @@ class Proofs:
         if self.groups is None:
             return None
         files = sum(group.files for group in self.groups)
-        found: dict[int, tuple[Decided, ...]] = {}
-        for at, check in enumerate(self.plan.checks):
-            if at not in self.checks:
-                found[at] = (Decided(check.rung, total, files),)
-                continue
-            parts = [
-                Decided(rung, sum(g.rows for g in mine), sum(g.files for g in mine))
-                for proof, rung in _RUNGS.items()
-                if (mine := [g for g in self.groups if self.known(g)[at] is proof])
-            ]
-            left = files - sum(part.files or 0 for part in parts)
-            if left:
-                parts.append(Decided(check.rung, total - sum(part.rows for part in parts), left))
+        known = [(group, self.known(group)) for group in self.groups]
+        found: dict[int, tuple[Decided, ...]] = {
+            at: (Decided(check.rung, total, files),) for at, check in enumerate(self.plan.checks)
+        }
+        for at in self.checks:
+            parts = []
+            for proof, rung in _RUNGS.items():
+                if mine := [group for group, proofs in known if proofs[at] is proof]:
+                    rows = sum(group.rows for group in mine)
+                    parts.append(Decided(rung, rows, sum(group.files for group in mine)))
+            if left := files - sum(part.files or 0 for part in parts):
+                rows = total - sum(part.rows for part in parts)
+                parts.append(Decided(self.plan.checks[at].rung, rows, left))
             found[at] = tuple(parts) or (Decided(Rung.STATS, 0, 0),)
         return found

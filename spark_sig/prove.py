@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from spark_sig.delta.columns import Column, schema_columns, types_of
 from spark_sig.delta.constraints import check_bounds
@@ -16,10 +17,20 @@ from spark_sig.delta.files import (
     snapshot_columns,
     unreadable,
 )
-from spark_sig.delta.log import is_classic, open_snapshot, spark_errors, table_configuration
+from spark_sig.delta.log import (
+    Snapshot,
+    is_classic,
+    open_newest,
+    open_snapshot,
+    spark_errors,
+    table_configuration,
+)
 from spark_sig.delta.statistics import Judged, judged
 from spark_sig.delta.storage import scan_size
+from spark_sig.delta.writers import written_by_spark
 from spark_sig.engines.footers import footers_of, listed_files, wanted_leaves
+from spark_sig.errors import SourceError
+from spark_sig.memory import Memory
 from spark_sig.plan import EnforcementPlan, Rung
 from spark_sig.planning.claims import check_claims
 from spark_sig.proofs import Proofs
@@ -27,7 +38,7 @@ from spark_sig.sources import Resolved
 from spark_sig.stats import Claim, Proof
 
 if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
+    from pyspark.sql import DataFrame, SparkSession
 
 # What a report says of statistics.
 OFF = "off"
@@ -45,7 +56,9 @@ BYTES_A_STAGE = 32 * 2**20
 
 
 @contextmanager
-def proving(source: Resolved, plan: EnforcementPlan, *, stats: bool) -> Iterator[Proofs]:
+def proving(
+    source: Resolved, plan: EnforcementPlan, *, stats: bool, memory: Memory | None = None
+) -> Iterator[Proofs]:
     """Find out what is known of a source before any of its rows is read.
 
     One query over the list of its files, however many there are, decides all checks and counts
@@ -55,46 +68,98 @@ def proving(source: Resolved, plan: EnforcementPlan, *, stats: bool) -> Iterator
         source: what is checked.
         plan: what it is held to.
         stats: whether to ask statistics.
+        memory: the ledger to ask; None for none.
 
     Raises:
         SourceError: where the log cannot be read.
     """
     snapshot, spark = source.snapshot, source.frame.sparkSession
     if not is_classic(spark):
-        yield Proofs(source, plan, OUT_OF_REACH if stats else OFF)
+        yield Proofs(source, plan, plan, OUT_OF_REACH if stats else OFF)
     elif snapshot is None:
-        yield _parquet(source, plan) if stats else Proofs(source, plan, OFF)
+        yield _parquet(source, plan) if stats else Proofs(source, plan, plan, OFF)
     else:
-        try:
-            found = _logged(source, plan, stats)
-            if stats:
-                found = _with_footers(found)
-        except spark_errors() as error:
-            raise unreadable(snapshot, error) from error
-        try:
+        with ExitStack() as held:
+            try:
+                found = _logged(source, plan, stats, memory, held)
+                if stats:
+                    found = _with_footers(found, held)
+            except spark_errors() as error:
+                raise unreadable(snapshot, error) from error
             yield found
-        finally:
-            if found.kept is not None:
-                found.kept.unpersist()
 
 
-def _logged(source: Resolved, plan: EnforcementPlan, stats: bool) -> Proofs:
-    """Return what a table's log proves."""
+def _logged(
+    source: Resolved,
+    plan: EnforcementPlan,
+    stats: bool,
+    memory: Memory | None,
+    held: ExitStack,
+) -> Proofs:
+    """Return what a table's log proves, and what the ledger remembers."""
     snapshot, spark = source.snapshot, source.frame.sparkSession
     assert snapshot is not None
     opened = open_snapshot(spark, snapshot)
     columns = snapshot_columns(opened)
+    constrained = plan
     if stats:
-        plan = _constrained(spark, plan, columns, table_configuration(opened))
-    checks = tuple(at for at, check in enumerate(plan.checks) if check.scanned)
+        constrained = _constrained(spark, plan, columns, table_configuration(opened))
+    checks = tuple(at for at, check in enumerate(constrained.checks) if check.scanned)
     claims = check_claims(plan) if stats else {}
+    asked = [claims.get(check, ()) for check in checks]
     listed = list_files(spark, opened)
-    files = judged(
-        listed, columns, [claims.get(check, ()) for check in checks], keep=listed.columns
-    )
-    groups = grouped(files)
+    names = listed.columns
+    files = _with_removed(spark, snapshot, listed)
+    if any(claim.no_nan for claims in asked for claim in claims):
+        files = _with_trusted(spark, opened, files)
+    note = ""
+    if memory is not None:
+        try:
+            files, facts = memory.recall(memory.key(snapshot, plan, columns), files)
+            held.callback(facts.unpersist)
+        except SourceError as error:
+            note = str(error)
+    verdicts = judged(files, columns, asked, ids=checks, keep=names)
+    groups = grouped(verdicts)
     resolved = Resolved.of(source.frame, counted(snapshot, groups), source.info.name)
-    return Proofs(resolved, plan, LOG if stats else OFF, checks, tuple(groups), opened, files)
+    return Proofs(
+        resolved,
+        plan,
+        constrained,
+        LOG if stats else OFF,
+        checks,
+        tuple(groups),
+        opened,
+        verdicts,
+        note,
+    )
+
+
+def _with_removed(spark: SparkSession, snapshot: Snapshot, files: DataFrame) -> DataFrame:
+    """Mark the files that the newest version no longer has: VACUUM may have removed them."""
+    newest = open_newest(spark, snapshot)
+    if int(newest.version()) == snapshot.version:
+        return files
+    return spark.sql(
+        """
+        SELECT files.*, still.path IS NULL AS removed FROM {files} files
+        LEFT JOIN (SELECT DISTINCT path FROM {newest}) still ON files.path = still.path""",
+        files=files,
+        newest=list_files(spark, newest),
+    )
+
+
+def _with_trusted(spark: SparkSession, opened: Any, files: DataFrame) -> DataFrame:
+    """Mark the files that Spark wrote, whose bounds tell whether there is NaN."""
+    written = written_by_spark(spark, opened)
+    if written is None:
+        return files
+    return spark.sql(
+        "SELECT files.*, written.path IS NOT NULL AS trusted FROM {files} files "
+        "LEFT JOIN {written} written ON files.path = written.path",
+        files=files,
+        written=written,
+    )
 
 
 def _constrained(
@@ -117,7 +182,7 @@ def _constrained(
 # --- footers --------------------------------------------------------------------------------------
 
 
-def _with_footers(found: Proofs) -> Proofs:
+def _with_footers(found: Proofs, held: ExitStack) -> Proofs:
     """Ask the footers of the files of which the log leaves a check open that they may decide."""
     assert found.groups is not None
     assert found.files is not None
@@ -158,8 +223,9 @@ def _with_footers(found: Proofs) -> Proofs:
     )
     # Groups are read after they are counted: the footers must not be read again for that.
     whole = decided.unionAll(others).persist()
+    held.callback(whole.unpersist)
     files = Judged("SELECT * FROM {files}", whole)
-    return found.known_better(BOTH, tuple(grouped(files)), files, whole)
+    return replace(found, statistics=BOTH, groups=tuple(grouped(files)), files=files)
 
 
 def _worthwhile(found: Proofs, claims: Mapping[int, Sequence[Claim]]) -> set[int]:
@@ -179,15 +245,15 @@ def _worthwhile(found: Proofs, claims: Mapping[int, Sequence[Claim]]) -> set[int
 def _parquet(source: Resolved, plan: EnforcementPlan) -> Proofs:
     """Return what the footers of Parquet files prove; in all of them, as all are read or none."""
     if source.info.kind != "parquet":
-        return Proofs(source, plan, UNPINNED)
+        return Proofs(source, plan, plan, UNPINNED)
     checks = tuple(at for at, check in enumerate(plan.checks) if check.scanned)
     claims = check_claims(plan)
     asked = [claims.get(check, ()) for check in checks]
     columns = schema_columns(source.frame.schema.json())
     wanted = wanted_leaves(plan.source, columns, asked)
     if not wanted or scan_size(source.frame) < BYTES_A_STAGE:
-        return Proofs(source, plan, SMALL if wanted else OFF)
+        return Proofs(source, plan, plan, SMALL if wanted else OFF)
     listed, number = listed_files(source.frame)
     files = footers_of(listed, wanted, "", number)
     group = merged(grouped(judged(files, columns, asked, statistics="footer")))
-    return Proofs(source, plan, FOOTERS, checks, (group,))
+    return Proofs(source, plan, plan, FOOTERS, checks, (group,))

@@ -308,6 +308,11 @@ class Report:
         return self.expected_rows == self.rows.total
 
     @property
+    def sound(self) -> bool:
+        """Whether what was seen can be believed: every row was, and no audit found a lie."""
+        return self.complete and not (self.audit and self.audit.lies)
+
+    @property
     def unread(self) -> bool:
         """Whether no row had to be counted, as types or statistics decide."""
         return any(check.count is None for check in self.checks)
@@ -339,8 +344,7 @@ class Report:
     def conforms(self) -> bool:
         """Whether the whole source fits the signature."""
         return (
-            self.complete
-            and not (self.audit and self.audit.lies)
+            self.sound
             and not any(check.violated for check in self.checks)
             and self._row_count_violation() is None
         )

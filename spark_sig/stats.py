@@ -36,13 +36,11 @@ class Bounds:
 
     Args:
         not_null: whether it is never NULL.
-        no_nan: whether it is never NaN.
         low: no value is less; None where nothing is known.
-        high: no value is greater (NaN is, unless ``no_nan``); None where nothing is known.
+        high: no value is greater; None where nothing is known.
     """
 
     not_null: bool = False
-    no_nan: bool = False
     low: Decimal | None = None
     high: Decimal | None = None
 
@@ -76,8 +74,6 @@ class Claim:
         found = known.get(self.place, Bounds())
         if self.no_null:
             return found.not_null
-        if self.no_nan:
-            return found.no_nan
         if self.within is None or found.low is None or found.high is None:
             return False
         return self.within[0] <= found.low and found.high <= self.within[1]

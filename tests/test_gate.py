@@ -26,6 +26,7 @@ from spark_sig import (
     SignatureError,
     TensorSpec,
     gate,
+    scan,
     validate,
 )
 from spark_sig.errors import SourceError

@@ -57,6 +57,8 @@ ROWS: dict[str, int] = {
     "spark_sig.scan": 10,
     "spark_sig.proofs": 10,
     "spark_sig.prove": 10,
+    "spark_sig.memory": 10,
+    "spark_sig.audit": 10,
     "spark_sig.gate": 11,
     "spark_sig.infer": 11,
     "spark_sig.infer.*": 11,

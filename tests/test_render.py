@@ -35,7 +35,14 @@ def null_check(name: str, count: int = 0, *keys: object, rung: Rung = Rung.CATAL
     observed = ("null",) if count else ()
     remedy = REINFER if count else ""
     return CheckResult(
-        f"$.{name}", Code.NULL, "long (required)", count, observed, examples, remedy, (Decided(rung, 336_776),)
+        f"$.{name}",
+        Code.NULL,
+        "long (required)",
+        count,
+        observed,
+        examples,
+        remedy,
+        (Decided(rung, 336_776),),
     )
 
 

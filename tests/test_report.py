@@ -24,10 +24,10 @@ from spark_sig.plan import Check, EnforcementPlan, Rung
 from spark_sig.policy import Policy
 from spark_sig.render.document import report_document, report_from_document, report_json
 from spark_sig.report import (
-    Decided,
     NO_ROWS,
     REINFER,
     CheckResult,
+    Decided,
     Report,
     Rows,
     Source,

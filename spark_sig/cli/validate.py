@@ -45,6 +45,18 @@ def validate_command(
     ] = None,
     min_rows: Annotated[int | None, typer.Option(help="Fewer rows are a violation.")] = None,
     run_id: Annotated[str | None, typer.Option(help="Name of this run.")] = None,
+    stats: Annotated[
+        bool | None, typer.Option(help="Whether file statistics may decide checks.")
+    ] = None,
+    fail_fast: Annotated[
+        bool | None, typer.Option(help="End where statistics refute a check; read no rows.")
+    ] = None,
+    audit: Annotated[
+        str | None, typer.Option(help="Share of the proven files to read again, such as 5%.")
+    ] = None,
+    ledger: Annotated[
+        str | None, typer.Option(help="Delta table that remembers verdicts on files.")
+    ] = None,
     casts: Annotated[str | None, typer.Option(help="safe, lossless or exact.")] = None,
     nulls: Annotated[str | None, typer.Option(help="reject or allow.")] = None,
     nan: Annotated[str | None, typer.Option(help="allow or reject.")] = None,
@@ -118,5 +130,9 @@ def _checked(settings: ValidateSettings, signature: ModelSignature, spark: Spark
         engine=settings.engine,
         row_key=settings.row_key,
         min_rows=settings.min_rows,
+        stats=settings.stats,
+        fail_fast=settings.fail_fast,
+        audit=settings.audit,
+        ledger=settings.ledger,
         findings=findings,
     )

@@ -1,8 +1,8 @@
 """CHECK constraints of a Delta table: what they prove of its columns, no data file opened.
 
-Spark fails a write where a constraint is false, or NULL, for a row (Delta's
-``CheckDeltaInvariant``), so each part of a conjunction is true for every row of the table.  The
-text is parsed by Spark; a part that is not understood proves nothing.
+A write fails where a constraint is false for a row, and with Spark where it is NULL (Delta's
+``CheckDeltaInvariant``), so no part of a conjunction is false for any row of the table.  The text
+is parsed by Spark; a part that is not understood proves nothing.
 """
 
 from __future__ import annotations
@@ -30,14 +30,13 @@ def check_bounds(
     spark: SparkSession,
     configuration: Mapping[str, str],
     types: Mapping[Place, str],
-    *,
-    nulls_fail: bool = True,
 ) -> dict[Place, Bounds]:
     """Return what the CHECK constraints of a table prove, for the places of which they do.
 
-    Floating columns get no ``low`` and ``high``.  ``no_nan`` holds of files that Spark wrote:
-    where a constraint is added, Spark skips files by statistics, and other writers leave NaN
-    out of these.
+    Floating columns get no bounds, and no upper bound proves that there is no NaN: where a
+    constraint is added, Spark skips files by statistics, in which other writers leave NaN out.
+    Only IS NOT NULL proves NOT NULL: to some writers (delta-rs 0.22) a constraint that is NULL
+    for a row is no violation.
 
     Args:
         spark: the session; where it has no JVM (Spark Connect) nothing is proven.
@@ -45,14 +44,11 @@ def check_bounds(
         types: all columns and members of structs, structs themselves included, by their logical
             names, with their types as the schema's JSON has them (``"decimal(10,2)"``; any word
             for what is nested).
-        nulls_fail: whether every writer of the table took a constraint that is NULL for a
-            violation, as Spark does.  If not (delta-rs 0.22), only IS NOT NULL proves NOT NULL;
-            ranges hold all the same.
 
     Example:
         >>> constraints = {"delta.constraints.positive": "a > 0"}
         >>> check_bounds(spark, constraints, {("a",): "long"})  # doctest: +SKIP
-        {('a',): Bounds(not_null=True, no_nan=False, low=Decimal('0'), high=None)}
+        {('a',): Bounds(not_null=False, low=Decimal('0'), high=None)}
     """
     texts = [text for key, text in configuration.items() if key.lower().startswith(_PREFIX)]
     if not texts or not is_classic(spark):
@@ -60,7 +56,7 @@ def check_bounds(
     columns, found = _Columns(types), dict[Place, Bounds]()
     for text in texts:
         for fact in _facts(spark, text):
-            for place, bounds in columns.apply(fact, nulls_fail=nulls_fail):
+            for place, bounds in columns.apply(fact):
                 found[place] = _tighter(found.get(place, Bounds()), bounds)
     return {place: bounds for place, bounds in found.items() if bounds != Bounds()}
 
@@ -70,7 +66,6 @@ def _tighter(one: Bounds, other: Bounds) -> Bounds:
     highs = [bound for bound in (one.high, other.high) if bound is not None]
     return Bounds(
         one.not_null or other.not_null,
-        one.no_nan or other.no_nan,
         max(lows, default=None),
         min(highs, default=None),
     )
@@ -136,14 +131,14 @@ class _Fact:
 
     Args:
         names: the column, as the constraint names it.
-        surely: whether the constraint is false for NULL; else it is NULL.
+        not_null: whether the constraint is false for NULL; else it is NULL.
         numbers: what it is compared with.
         low: whether it is not below the least of them.
         high: whether it is not above the greatest of them.
     """
 
     names: Place
-    surely: bool = False
+    not_null: bool = False
     numbers: tuple[_Number, ...] = ()
     low: bool = False
     high: bool = False
@@ -159,24 +154,22 @@ class _Columns:
             for top in _tops(place):
                 self._spelled.setdefault(_folded(top), set()).add(top)
 
-    def apply(self, fact: _Fact, *, nulls_fail: bool) -> Iterator[tuple[Place, Bounds]]:
+    def apply(self, fact: _Fact) -> Iterator[tuple[Place, Bounds]]:
         """Yield what a fact proves: of the place itself, and of the structs around it."""
         place = self._find(fact.names)
         if place is None:
             return
-        not_null = fact.surely or nulls_fail
         for top in _tops(place[:-1]):
             if top in self._types:
-                yield top, Bounds(not_null)
+                yield top, Bounds(fact.not_null)
         kind = self._types[place]
-        no_nan = kind in _FLOATS and fact.high and bool(fact.numbers)
         if not _compares_exactly(kind, fact.numbers):
-            yield place, Bounds(not_null, no_nan)
+            yield place, Bounds(fact.not_null)
             return
         values = [number.value for number in fact.numbers]
         low = min(values, default=None) if fact.low else None
         high = max(values, default=None) if fact.high else None
-        yield place, Bounds(not_null, no_nan, low, high)
+        yield place, Bounds(fact.not_null, low, high)
 
     def _find(self, names: Place) -> Place | None:
         if any(len(self._spelled.get(_folded(top), ())) != 1 for top in _tops(names)):
@@ -255,11 +248,9 @@ def _conjuncts(parsed: Any) -> Iterator[Any]:
 def _said(node: _Node) -> Iterator[_Fact]:
     match node:
         case _Node("IsNotNull", (_Node("Name", names=names),)):
-            yield _Fact(names, surely=True)
+            yield _Fact(names, not_null=True)
         case _Node("Not", (_Node("IsNull", (_Node("Name", names=names),)),)):
-            yield _Fact(names, surely=True)
-        case _Node("Name", names=names) | _Node("Not", (_Node("Name", names=names),)):
-            yield _Fact(names)
+            yield _Fact(names, not_null=True)
         case _Node("In", (_Node("Name", names=names), *listed)):
             yield _Fact(names, numbers=_numbers(listed), low=True, high=True)
         case _Node("Between", (tested, low, high)):
@@ -280,7 +271,6 @@ def _compared(one: _Node, other: _Node, *, low: bool, high: bool) -> Iterator[_F
 def _between(tested: _Node, low: _Node, high: _Node) -> Iterator[_Fact]:
     if tested.names:
         yield _Fact(tested.names, numbers=_numbers([low, high]), low=True, high=True)
-    yield from (_Fact(bound.names) for bound in (low, high) if bound.names)
 
 
 def _numbers(nodes: Iterable[_Node]) -> tuple[_Number, ...]:

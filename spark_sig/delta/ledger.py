@@ -22,6 +22,7 @@ from spark_sig.delta.log import (
     first_line,
     is_classic,
     is_table,
+    open_snapshot,
     quoted,
     read_snapshot,
     read_version,
@@ -61,6 +62,9 @@ COLUMNS = {
 _TYPES = {name: kind.removesuffix("_ltz") for name, kind in COLUMNS.items()}
 
 _PART = r"`(?:[^`]|``)+`|[^`.\s]+"
+
+# Bytes of a ledger, some hundred thousand rows, that one task reads in a second or two.
+_SMALL = 16 << 20
 
 # How often a commit is tried against others, and the seconds after which it first is again.
 _ATTEMPTS, _PAUSE = 6, 0.1
@@ -123,7 +127,7 @@ class Ledger:
             SourceError: where the ledger cannot be read.
         """
         with self._failing("read"):
-            found = _best(self._known(key)).persist()
+            found = self._known(key).persist()
             try:
                 found.count()
             except BaseException:
@@ -164,7 +168,10 @@ class Ledger:
                 fresh.unpersist()
 
     def _known(self, key: LedgerKey) -> DataFrame:
-        """Return the rows of a key, at the newest version."""
+        """Return the facts of a key, at the newest version.
+
+        Where a caller holds these very facts, Spark takes them from its cache.
+        """
         from pyspark.sql import functions as F
 
         snapshot = read_snapshot(self.spark, self.path)
@@ -173,7 +180,7 @@ class Ledger:
         rows = read_version(self.spark, snapshot).where(_well_formed())
         for part in fields(key):
             rows = rows.where(F.col(part.name) == F.lit(getattr(key, part.name)))
-        return rows.select("path", "dv", "mask")
+        return _best(rows.coalesce(1) if _is_small(self.spark, snapshot) else rows)
 
     def _append(self, key: LedgerKey, facts: DataFrame) -> None:
         from pyspark.sql import functions as F
@@ -314,6 +321,19 @@ def _checked(spark: SparkSession, text: str, path: str) -> Ledger:
     if found != _TYPES:
         raise _no_ledger(text, f"the columns {_listed(found)}")
     return Ledger(spark, text, path, snapshot.table_id)
+
+
+def _is_small(spark: SparkSession, snapshot: Snapshot) -> bool:
+    """Say whether a ledger is surely small enough for one task: that shuffles nothing."""
+    from py4j.protocol import Py4JError
+
+    if not is_classic(spark):
+        return False
+    try:
+        known = open_snapshot(spark, snapshot).sizeInBytesIfKnown()  # not in every release
+        return bool(known.isDefined()) and int(known.get()) <= _SMALL
+    except Py4JError:
+        return False
 
 
 def _no_ledger(text: str, observed: str) -> SourceError:

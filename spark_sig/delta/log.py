@@ -178,6 +178,11 @@ def open_snapshot(spark: SparkSession, snapshot: Snapshot) -> Any:
     return found
 
 
+def open_newest(spark: SparkSession, snapshot: Snapshot) -> Any:
+    """Return Delta's own snapshot of the newest version of a table."""
+    return _opened(spark, snapshot.path, None)
+
+
 def table_configuration(opened: Any) -> dict[str, str]:
     """Return the properties of a table, constraints among them, from Delta's own snapshot."""
     metadata: dict[str, Any] = json.loads(opened.metadata().json())["metaData"]

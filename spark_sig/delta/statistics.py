@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 # kept     rows that are left; NULL where the file does not say
 # wide     whether counts and bounds may be of more rows than are left
 # trusted  whether Spark wrote the file, whose bounds of floats then tell NaN
-# mask     what earlier runs found, a character for each check
+# mask     what earlier runs found, a character for each check of the plan
 # removed  whether the newest version has no such file, which VACUUM may then have removed
 # p0, h0   the value of a partition column, and whether there is one
 
@@ -236,6 +236,7 @@ def judged(
     columns: Mapping[str, Column],
     checks: Sequence[Sequence[Claim]],
     *,
+    ids: Sequence[int] | None = None,
     statistics: str = "stats",
     keep: Sequence[str] = (),
 ) -> Judged:
@@ -243,10 +244,11 @@ def judged(
 
     Args:
         files: the files; columns as Delta's log lists them (``AddFile``), and, where they are
-            known, ``trusted``, whether Spark wrote a file, ``mask``, ``1`` for each check that
-            an earlier run found to hold for it, and ``removed``, whether it may be gone.
+            known, ``trusted``, whether Spark wrote a file, ``mask``, ``1`` at the id of each check
+            that an earlier run found to hold for it, and ``removed``, whether it may be gone.
         columns: the table's columns.
         checks: for each check the claims that prove it; none where nothing does.
+        ids: the checks' ids; their places where None.
         statistics: name of the column that has the statistics.
         keep: columns of ``files`` that come out as they are.
 
@@ -258,7 +260,8 @@ def judged(
     from pyspark.sql import functions as F
 
     layout = Layout(columns)
-    letters = [_letter(layout, at, claims) for at, claims in enumerate(checks)]
+    ids = range(len(checks)) if ids is None else ids
+    letters = [_letter(layout, at, claims) for at, claims in zip(ids, checks, strict=True)]
     values = F.col("partitionValues")
     # Names of columns stay in types and literals: in text Spark would substitute ${…}.
     parsed = F.from_json(statistics, _type(layout), {"columnNameOfCorruptRecord": "broken"})

@@ -126,3 +126,27 @@ def json_object(value: str | dict[str, Any]) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise SignatureError("the params must be a JSON object", path="params")
     return found
+
+
+def share(value: str | float, setting: str) -> float:
+    """Return a share, be it given as a number from 0 to 1 or in percent.
+
+    Raises:
+        SignatureError: where it is none.
+
+    Example:
+        >>> share("5%", "audit"), share(0.05, "audit"), share("1", "audit")
+        (0.05, 0.05, 1.0)
+    """
+    text = str(value).strip()
+    try:
+        found = float(text[:-1]) / 100 if text.endswith("%") else float(text)
+    except ValueError:
+        found = -1.0
+    if not 0 <= found <= 1:
+        raise SignatureError(
+            f"the setting {setting!r} must be a share, such as 5% or 0.05",
+            path=setting,
+            observed=repr(value),
+        )
+    return found

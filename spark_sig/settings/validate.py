@@ -8,7 +8,7 @@ from typing import Any
 
 from spark_sig.planner import Engine
 from spark_sig.policy import Policy
-from spark_sig.settings.merge import Setting, json_object, merge, names
+from spark_sig.settings.merge import Setting, json_object, merge, names, share
 
 POLICY_FIELDS = tuple(f.name for f in fields(Policy))
 
@@ -30,6 +30,10 @@ class ValidateSettings:
         row_key: source columns that name a row.
         min_rows: the least number of rows that conforms.
         run_id: name of the run in the report's path; a fresh one where None.
+        stats: whether file statistics may decide checks.
+        fail_fast: whether to end where statistics refute a check.
+        audit: the share of the files that need not be read that are read nevertheless, 0 to 1.
+        ledger: path or name of the table in which verdicts on files are remembered.
     """
 
     table: str
@@ -44,6 +48,10 @@ class ValidateSettings:
     row_key: tuple[str, ...] = ()
     min_rows: int = 0
     run_id: str | None = None
+    stats: bool = True
+    fail_fast: bool = False
+    audit: float = 0.0
+    ledger: str | None = None
 
 
 SETTINGS = {
@@ -58,6 +66,10 @@ SETTINGS = {
     "row_key": Setting((list, str)),
     "min_rows": Setting((int,)),
     "run_id": Setting((str,)),
+    "stats": Setting((bool,)),
+    "fail_fast": Setting((bool,)),
+    "audit": Setting((str, int, float)),
+    "ledger": Setting((str,)),
     "policy": Setting((str,)),
 }
 # The policy checks its own fields.
@@ -82,6 +94,8 @@ def validate_settings(flags: Mapping[str, Any], config: str | None) -> ValidateS
         values["row_key"] = names(values["row_key"], "row_key")
     if "params" in values:
         values["params"] = json_object(values["params"])
+    if "audit" in values:
+        values["audit"] = share(values["audit"], "audit")
     return ValidateSettings(policy=policy, **values)
 
 

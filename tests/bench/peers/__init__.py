@@ -1,1 +1,1 @@
-"""The benchmark against other validation tools, each in its own environment: ``make bench-peers``."""
+"""The benchmark against other tools, each in its own environment: ``make bench-peers``."""

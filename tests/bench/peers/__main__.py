@@ -96,7 +96,8 @@ def main() -> None:
     folder.mkdir(parents=True, exist_ok=True)
     _work(Path(sys.executable), folder, "tables", asked.column, str(asked.rows))
 
-    print(f"{asked.rows:,} rows, one NULL in {asked.column} ({KINDS[asked.column]})\n\n{HEAD}")
+    kind = KINDS[asked.column]
+    print(f"{asked.rows:,} rows, clean, and with one NULL in {asked.column} ({kind})\n\n{HEAD}")
     results: list[Result] = []
     for tool in asked.tools or TOOLS:
         try:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-HEAD = (
-    "| tool | Spark | clean table | seconds | jobs | ÷ scan | one bad row | seconds | jobs | ÷ scan |"
-    "\n| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |"
-)
+_TITLES = ("tool", "version", "Spark") + 2 * ("verdict", "seconds", "jobs", "÷ scan")
+HEAD = f"| {' | '.join(_TITLES)} |\n{'| --- ' * len(_TITLES)}|"
+"""The first two lines of the table; the clean table comes first, then the one with a bad row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +64,10 @@ class Result:
 
     def ahead(self, other: Result) -> bool:
         """Whether it takes less than another, in scans, on both tables."""
-        return (
-            self.clean.ratio < other.clean.ratio and self.violating.ratio < other.violating.ratio
-        )
+        return self.clean.ratio < other.clean.ratio and self.violating.ratio < other.violating.ratio
 
     def __str__(self) -> str:
-        cells = [f"{self.tool} {self.version}", self.spark]
+        cells = [self.tool, self.version, self.spark]
         for measured, conforms in ((self.clean, True), (self.violating, False)):
             figures = f"{measured.seconds:.2f}", str(measured.jobs), f"{measured.ratio:.2f}"
             cells += [measured.verdict(conforms), *figures]

@@ -1,0 +1,164 @@
+"""Memory: what a run takes from the ledger, and what it gives to it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from spark_sig.delta.columns import Column
+from spark_sig.delta.files import snapshot_columns
+from spark_sig.delta.ledger import DV_ID, Ledger, LedgerKey
+from spark_sig.delta.log import Snapshot
+from spark_sig.errors import SourceError
+from spark_sig.plan import EnforcementPlan
+from spark_sig.policy import Policy
+from spark_sig.proofs import Proofs
+from spark_sig.report import policy_fields
+from spark_sig.stats import Proof
+from spark_sig.tally import Tally
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+# Choices that no verdict on a row depends on.
+_SHOWN = frozenset({"on_violation", "show_values", "examples"})
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """A ledger, and what its facts must depend on to be of use here.
+
+    Args:
+        ledger: the ledger.
+        signature: the signature's fingerprint.
+        side: the side that is checked.
+    """
+
+    ledger: Ledger
+    signature: str
+    side: str
+
+    def key(
+        self, snapshot: Snapshot, plan: EnforcementPlan, columns: Mapping[str, Column]
+    ) -> LedgerKey:
+        """Return what facts about the files of a snapshot depend on."""
+        return LedgerKey(
+            snapshot.table_id,
+            _schema(plan, columns),
+            self.signature,
+            _policy(plan.policy),
+            self.side,
+        )
+
+    def recall(self, key: LedgerKey, files: DataFrame) -> tuple[DataFrame, DataFrame]:
+        """Return files with the mask of what is known of each, and the facts, which are cached.
+
+        Raises:
+            SourceError: where the ledger cannot be read.
+        """
+        facts = self.ledger.facts(key)
+        joined = files.sparkSession.sql(
+            f"""
+            SELECT files.*, facts.mask
+            FROM (SELECT *, {DV_ID} AS dv FROM {{files}}) files
+            LEFT JOIN {{facts}} facts ON files.path = facts.path AND files.dv = facts.dv""",
+            files=files,
+            facts=facts,
+        )
+        return joined.drop("dv"), facts
+
+    def told(self, proofs: Proofs, tally: Tally, *, trustworthy: bool) -> str:
+        """Write down what was found, and say what the ledger gave and took.
+
+        Args:
+            proofs: what was known of the files before.
+            tally: what was found in those that were read.
+            trustworthy: whether what was found can be believed.
+        """
+        if proofs.source.snapshot is None or proofs.files is None:
+            return "not used: the source's files are not known"
+        used = f"{proofs.files_remembered:,} files remembered"
+        if proofs.note:
+            used = proofs.note
+        if not trustworthy:
+            return f"{used}; nothing added, as the report is not complete"
+        key = self.key(proofs.source.snapshot, proofs.asked, snapshot_columns(proofs.opened))
+        try:
+            return f"{used}, {self.record(key, proofs, tally):,} facts added"
+        except SourceError as error:
+            return f"{used}; {error}"
+
+    def record(self, key: LedgerKey, proofs: Proofs, tally: Tally) -> int:
+        """Write down which checks have been found to hold for which of the files that were read.
+
+        Args:
+            key: what the facts depend on.
+            proofs: what was known of the files before.
+            tally: what was found in those that were read.
+
+        Returns:
+            The number of facts that were new.
+
+        Raises:
+            SourceError: where the ledger cannot be written.
+        """
+        assert proofs.files is not None
+        groups = [group for group in proofs.groups or () if proofs.is_read(group)]
+        masks = {
+            group.pattern: mask
+            for group in groups
+            if not group.mixed and "1" in (mask := _mask(proofs, proofs.known(group), tally))
+        }
+        if not masks:
+            return 0
+        cases = " ".join(f"WHEN {pattern!r} THEN {mask!r}" for pattern, mask in masks.items())
+        files = proofs.files.within(
+            f"SELECT path, {DV_ID} AS dv, CASE pattern {cases} END AS mask FROM {{judged}} "
+            f"WHERE kept IS NOT NULL AND pattern IN ({', '.join(map(repr, masks))})"
+        )
+        return self.ledger.record(key, files)
+
+
+def _mask(proofs: Proofs, known: Mapping[int, Proof], tally: Tally) -> str:
+    """Write ``1`` for each check that rows, now or in an earlier run, were found to pass.
+
+    What statistics proved is not remembered: they prove it again, if they are asked at all.
+    """
+    return "".join(
+        "1"
+        if known.get(check) is Proof.REMEMBERED
+        or (known.get(check) in (Proof.UNKNOWN, Proof.REFUTED) and check not in tally.checks)
+        else "0"
+        for check in range(len(proofs.plan.checks))
+    )
+
+
+def _schema(plan: EnforcementPlan, columns: Mapping[str, Column]) -> str:
+    """Return the fingerprint of the columns that are checked, as files store them, and of how."""
+    used = [field.source_name for field in plan.fields if field.source is not None]
+    return _digest(
+        {
+            "columns": [
+                [name, str(field), str(field.metadata), _stored(columns[name])]
+                for name in used
+                for field in [plan.source.field(name)]
+            ],
+            "checks": [[check.path, check.code.value, check.expected] for check in plan.checks],
+        }
+    )
+
+
+def _stored(column: Column) -> Sequence[Any]:
+    members = [[name, _stored(inside)] for name, inside in column.members.items()]
+    return [column.name, column.kind.value, column.type, members]
+
+
+def _policy(policy: Policy) -> str:
+    return _digest({k: v for k, v in policy_fields(policy).items() if k not in _SHOWN})
+
+
+def _digest(document: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
