@@ -6,8 +6,7 @@ import json
 import math
 import shutil
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -20,22 +19,24 @@ from pyspark.sql import types as T
 
 from spark_sig import ColSpec, ModelSignature, Policy, Report, Schema, validate
 from spark_sig.errors import SourceError
-from tests.histories import LOSSLESS, NAN, Held, compare, deciders, held, refuted, violated
+from tests.histories import (
+    LOSSLESS,
+    NAN,
+    Held,
+    checkpoint,
+    compare,
+    deciders,
+    held,
+    refuted,
+    setting,
+    violated,
+)
 from tests.test_statistics import MAPPED, VECTORS, copy, rows, write
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 BIG = 2**40  # beyond a signature's integer
-
-
-@contextmanager
-def setting(spark: SparkSession, name: str, value: str) -> Iterator[None]:
-    spark.conf.set(name, value)
-    try:
-        yield
-    finally:
-        spark.conf.unset(name)
 
 
 def on(path: Path) -> str:
@@ -152,7 +153,8 @@ def test_vectors_are_merged_into_files_and_forgotten(spark: SparkSession, tmp_pa
     assert refuted(path, one) == {("$.b", "cast")}
     assert compare(spark, path, one).checks[0].proven == 1.0
     spark.sql(f"DELETE FROM {on(path)} WHERE id = 14")
-    spark.sql(f"OPTIMIZE {on(path)}")
+    assert deciders(compare(spark, path, one))["$.b cast"] == {"catalyst": 1}
+    spark.sql(f"REORG TABLE {on(path)} APPLY (PURGE)")
     report = compare(spark, path, one)
     assert unread(report)
     assert (report.source.files, report.rows.total) == (1, 16)
@@ -673,12 +675,6 @@ def test_arrays_and_maps(spark: SparkSession, tmp_path: Path) -> None:
 
 
 # --- shapes of the log ---------------------------------------------------------------------------
-
-
-def checkpoint(spark: SparkSession, path: Path) -> None:
-    entry: Any = spark._jvm.org.apache.spark.sql.delta.DeltaLog  # type: ignore[union-attr]
-    pair = entry.forTableWithSnapshot(spark._jsparkSession, str(path))
-    pair._1().checkpoint(pair._2())
 
 
 CHECKPOINTS: dict[str, dict[str, str]] = {

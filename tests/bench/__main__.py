@@ -1,4 +1,4 @@
-"""Measure everything and print the ratios: ``python -m tests.bench [spark|driver]``.
+"""Measure everything and print the ratios: ``python -m tests.bench [driver|spark|proof]``.
 
 Figures that are missed are printed as missed; nothing fails over them.
 """
@@ -43,12 +43,27 @@ def _spark() -> Iterator[Ratio]:
         spark.stop()
 
 
+def _proof() -> Iterator[Ratio]:
+    from jobs.session import build_session
+    from tests.bench.proof_cases import ledger, many_files, one_column, provable
+
+    conf = {"spark.sql.shuffle.partitions": "2", "spark.databricks.delta.snapshotPartitions": "2"}
+    spark = build_session("spark_sig bench", driver_memory="10g", conf=conf)
+    try:
+        yield from provable(spark, FOLDER, 8_000_000, 80_000_000)
+        yield from one_column(spark, FOLDER, 8_000_000)
+        yield from ledger(spark, FOLDER, 2_000_000)
+        yield from many_files(spark, FOLDER, 200_000, 100)
+    finally:
+        spark.stop()
+
+
 def main() -> None:
     """Print one line for each figure."""
-    asked = set(sys.argv[1:]) or {"driver", "spark"}
+    asked = set(sys.argv[1:]) or {"driver", "spark", "proof"}
     print(f"{'medians of interleaved runs':<58} {'seconds':>10} {'base':>10} {'ratio':>8}  target")
     missed = total = 0
-    for name, measure in (("driver", _driver), ("spark", _spark)):
+    for name, measure in (("driver", _driver), ("spark", _spark), ("proof", _proof)):
         if name in asked:
             for ratio in measure():
                 total += 1

@@ -23,7 +23,7 @@ from tests.bench.measure import Ratio, interleaved, timed
 SCALARS = ("long", "double", "integer", "string")
 
 
-def _table(
+def make_table(
     spark: SparkSession, path: Path, make: Callable[[], DataFrame], indexed: int | None = None
 ) -> DataFrame:
     """Read a table, made first where it is not there; ``indexed`` columns have statistics."""
@@ -35,11 +35,11 @@ def _table(
     return spark.read.format("delta").load(str(path))
 
 
-def _scan(df: DataFrame) -> Callable[[], None]:
+def read_all(df: DataFrame) -> Callable[[], None]:
     return lambda: df.write.format("noop").mode("overwrite").save()
 
 
-def _columns(violating: bool) -> list[str]:
+def scalar_columns(violating: bool) -> list[str]:
     found = []
     for i in range(16):
         kind = SCALARS[i % 4]
@@ -55,18 +55,22 @@ def _columns(violating: bool) -> list[str]:
     return found
 
 
-def _signature() -> ModelSignature:
+def scalar_signature() -> ModelSignature:
     return ModelSignature(inputs=Schema([ColSpec(SCALARS[i % 4], f"c{i}") for i in range(16)]))
 
 
 def scalars(spark: SparkSession, folder: Path, rows: int) -> Iterator[Ratio]:
     """Measure 16 scalar columns: the gate, row mode, and a gate on data that violates."""
-    signature = _signature()
-    clean = _table(
-        spark, folder / f"scalars-{rows}", lambda: spark.range(rows).selectExpr(*_columns(False))
+    signature = scalar_signature()
+    clean = make_table(
+        spark,
+        folder / f"scalars-{rows}",
+        lambda: spark.range(rows).selectExpr(*scalar_columns(False)),
     )
-    dirty = _table(
-        spark, folder / f"violating-{rows}", lambda: spark.range(rows).selectExpr(*_columns(True))
+    dirty = make_table(
+        spark,
+        folder / f"violating-{rows}",
+        lambda: spark.range(rows).selectExpr(*scalar_columns(True)),
     )
 
     def gate(df: DataFrame, conforms: bool) -> Callable[[], None]:
@@ -79,10 +83,10 @@ def scalars(spark: SparkSession, folder: Path, rows: int) -> Iterator[Ratio]:
     enforced = clean.transform(enforce_signature(signature))
     scan, scan_dirty, checked, rowwise, found = interleaved(
         [
-            timed(_scan(clean)),
-            timed(_scan(dirty)),
+            timed(read_all(clean)),
+            timed(read_all(dirty)),
             timed(gate(clean, True)),
-            timed(_scan(enforced)),
+            timed(read_all(enforced)),
             timed(gate(dirty, False)),
         ]
     )
@@ -94,7 +98,7 @@ def scalars(spark: SparkSession, folder: Path, rows: int) -> Iterator[Ratio]:
 
 def arrays(spark: SparkSession, folder: Path, rows: int) -> Iterator[Ratio]:
     """Measure the gate on one array<float>[16] column against an empty Python stage over it."""
-    df = _table(
+    df = make_table(
         spark,
         folder / f"arrays-{rows}",
         lambda: spark.range(rows).selectExpr(
@@ -112,13 +116,13 @@ def arrays(spark: SparkSession, folder: Path, rows: int) -> Iterator[Ratio]:
         assert validate(df, signature).conforms
 
     stage = df.mapInArrow(empty, "x int")
-    checked, base = interleaved([timed(gate), timed(_scan(stage))])
+    checked, base = interleaved([timed(gate), timed(read_all(stage))])
     yield Ratio(f"gate on {rows:,} x array<float>[16] / empty stage", checked, base, 1.3)
 
 
 def wide(spark: SparkSession, folder: Path, rows: int, columns: int) -> Iterator[Ratio]:
     """Measure many columns: planning, and the gate."""
-    df = _table(
+    df = make_table(
         spark,
         folder / f"wide-{rows}-{columns}",
         lambda: spark.range(rows).selectExpr(*(f"id + {i} AS c{i}" for i in range(columns))),
@@ -134,16 +138,18 @@ def wide(spark: SparkSession, folder: Path, rows: int, columns: int) -> Iterator
         [timed(lambda: plan_enforcement(source_schema(struct), schema, spark=True))]
     )[0]
     yield Ratio(f"planning {columns:,} columns / 1 s", planning, 1.0, 1.0)
-    checked, scan = interleaved([timed(gate), timed(_scan(df))])
+    checked, scan = interleaved([timed(gate), timed(read_all(df))])
     yield Ratio(f"gate on {rows:,} x {columns:,} / scan", checked, scan, 2.0)
 
 
 def inference(spark: SparkSession, folder: Path, rows: int) -> Iterator[Ratio]:
     """Measure inference: from the log alone, from a scan of scalars, and of nested columns."""
     path = folder / f"scalars-{rows}"
-    _table(spark, path, lambda: spark.range(rows).selectExpr(*_columns(False)))
+    make_table(spark, path, lambda: spark.range(rows).selectExpr(*scalar_columns(False)))
     bare = folder / f"bare-{rows}"
-    unknown = _table(spark, bare, lambda: spark.range(rows).selectExpr(*_columns(False)), 0)
+    unknown = make_table(
+        spark, bare, lambda: spark.range(rows).selectExpr(*scalar_columns(False)), 0
+    )
 
     def infer(table: Path, read: int) -> Callable[[], None]:
         def run() -> None:
@@ -156,7 +162,7 @@ def inference(spark: SparkSession, folder: Path, rows: int) -> Iterator[Ratio]:
         assert spark.read.format("delta").load(str(path)).count() == rows
 
     proven, counted, scanned, scan = interleaved(
-        [timed(infer(path, 0)), timed(count), timed(infer(bare, 16)), timed(_scan(unknown))]
+        [timed(infer(path, 0)), timed(count), timed(infer(bare, 16)), timed(read_all(unknown))]
     )
     name = f"{rows:,} x 16 scalars"
     yield Ratio(f"infer {name} from statistics / count()", proven, counted, 2.0)
@@ -166,7 +172,7 @@ def inference(spark: SparkSession, folder: Path, rows: int) -> Iterator[Ratio]:
 def nested(spark: SparkSession, folder: Path, rows: int) -> Iterator[Ratio]:
     """Measure inference of nested columns against an empty Python stage over them."""
     path = folder / f"nested-{rows}"
-    df = _table(
+    df = make_table(
         spark,
         path,
         lambda: spark.range(rows).selectExpr(
@@ -186,5 +192,5 @@ def nested(spark: SparkSession, folder: Path, rows: int) -> Iterator[Ratio]:
         assert infer_table(path, spark=spark).scanned == ("orders", "counts")
 
     stage = df.select("orders", "counts").mapInArrow(empty, "x int")
-    seconds, base = interleaved([timed(infer), timed(_scan(stage))])
+    seconds, base = interleaved([timed(infer), timed(read_all(stage))])
     yield Ratio(f"infer {rows:,} x 2 nested columns / empty stage", seconds, base, 1.3)

@@ -1,0 +1,178 @@
+"""Benchmarks of what is not read: statistics, the ledger, and a log of many files."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from pyspark.sql import DataFrame, SparkSession
+
+from spark_sig import Array, ColSpec, ModelSignature, Report, Schema, validate
+from tests.bench.measure import Ratio, interleaved, timed
+from tests.bench.spark_cases import make_table, read_all, scalar_columns, scalar_signature
+
+
+def provable(spark: SparkSession, folder: Path, rows: int, more: int) -> Iterator[Ratio]:
+    """Measure a gate that the log decides against Delta's ``count()``, which it decides too."""
+    paths = {number: folder / f"scalars-{number}" for number in (rows, more)}
+    for number, path in paths.items():
+        make_table(
+            spark,
+            path,
+            lambda number=number: spark.range(number).selectExpr(*scalar_columns(False)),
+        )
+
+    def gate(number: int) -> Callable[[], None]:
+        def run() -> None:
+            report = validate(paths[number], scalar_signature())
+            assert (report.rows.total, report.conforms) == (number, True)
+            assert report.evidence.files_read == 0
+
+        return run
+
+    def count(number: int) -> Callable[[], None]:
+        def run() -> None:
+            assert spark.read.format("delta").load(str(paths[number])).count() == number
+
+        return run
+
+    few, few_counted, many, many_counted = interleaved(
+        [timed(gate(rows)), timed(count(rows)), timed(gate(more)), timed(count(more))]
+    )
+    yield Ratio(f"provable gate, {rows:,} x 16 / count()", few, few_counted, 1.5)
+    yield Ratio(f"provable gate, {more:,} x 16 / count()", many, many_counted, 1.5)
+    yield Ratio(f"provable gate, {more:,} rows / {rows:,} rows", many, few, 1.0)
+
+
+def one_column(spark: SparkSession, folder: Path, rows: int) -> Iterator[Ratio]:
+    """Measure a gate with one undecided column of 16 against a scan of that column alone."""
+    path = folder / f"one-open-{rows}"
+    known = ",".join(f"c{i}" for i in range(16) if i != 4)
+    if not (path / "_delta_log").exists():
+        writer = spark.range(rows).selectExpr(*scalar_columns(False)).write.format("delta")
+        writer.option("delta.dataSkippingStatsColumns", known).save(str(path))
+    df = spark.read.format("delta").load(str(path))
+
+    def gate() -> None:
+        report = validate(path, scalar_signature())
+        assert report.conforms
+        assert [c.path for c in report.checks if c.proven < 1] == ["$.c4"]
+
+    checked, read = interleaved([timed(gate), timed(read_all(df.select("c4")))])
+    yield Ratio(f"gate on {rows:,} rows, 1 of 16 columns open / its scan", checked, read, 1.15)
+
+
+def ledger(spark: SparkSession, folder: Path, rows: int) -> Iterator[Ratio]:
+    """Measure a run after 1 % was appended against the first, full one.
+
+    The elements of arrays are what no statistics decide.
+    """
+    path, book = folder / f"ledger-{rows}", folder / f"ledger-{rows}-book"
+    wanted = ModelSignature(inputs=Schema([ColSpec("long", "id"), ColSpec(Array("float"), "v")]))
+
+    def frame(start: int, end: int, parts: int) -> DataFrame:
+        values = "transform(sequence(0, 15), i -> CAST(id + i AS float)) AS v"
+        return spark.range(start, end, 1, parts).selectExpr("id", values)
+
+    first, later = [], []
+    for at in range(4):
+        for made in (path, book):
+            shutil.rmtree(made, ignore_errors=True)
+        spark.sql("CLEAR CACHE")
+        frame(0, rows, 8).write.format("delta").save(str(path))
+
+        def gate(read: int) -> Report:
+            report = validate(path, wanted, ledger=book)
+            assert report.conforms
+            assert report.evidence.files_read == read
+            return report
+
+        full = timed(lambda: gate(8))()
+        frame(rows, rows + rows // 100, 1).write.format("delta").mode("append").save(str(path))
+        again = timed(lambda: gate(1))()
+        if at:
+            first.append(full)
+            later.append(again)
+    first.sort()
+    later.sort()
+    yield Ratio(f"ledger run, 1 % appended to {rows:,} rows / first run", later[1], first[1], 0.1)
+
+
+def many_files(spark: SparkSession, folder: Path, files: int, width: int) -> Iterator[Ratio]:
+    """Measure a synthetic log of many files: loaded and proven, against loaded and counted."""
+    path = folder / f"log-{files}-{width}"
+    if not (path / "_delta_log").exists():
+        _synthetic(spark, path, files, width)
+    wanted = ModelSignature(inputs=Schema([ColSpec("long", f"c{i}") for i in range(width)]))
+    log: Any = spark._jvm.org.apache.spark.sql.delta.DeltaLog  # type: ignore[union-attr]
+    heap: list[float] = []
+
+    def used() -> float:
+        runtime = spark._jvm.java.lang.Runtime.getRuntime()  # type: ignore[union-attr]
+        for _ in range(3):
+            spark._jvm.java.lang.System.gc()  # type: ignore[union-attr]
+        return float(runtime.totalMemory() - runtime.freeMemory())
+
+    def gate() -> None:
+        log.clearCache()
+        report = validate(path, wanted)
+        assert (report.rows.total, report.evidence.files_read) == (files * 1_000, 0)
+
+    def count() -> None:
+        log.clearCache()
+        assert spark.read.format("delta").load(str(path)).count() == files * 1_000
+
+    proven, counted = interleaved([timed(gate), timed(count)], rounds=3)
+    yield Ratio(f"log of {files:,} files x {width} columns / load, count()", proven, counted, 3.0)
+    count()
+    heap.append(used())
+    gate()
+    heap.append(used())
+    yield Ratio("driver's heap after that / after count(), bytes", heap[1], heap[0], 1.1)
+
+
+def _synthetic(spark: SparkSession, path: Path, files: int, width: int) -> None:
+    """Write a log of files that do not exist, and its checkpoint."""
+    fields = [
+        {"name": f"c{i}", "type": "long", "nullable": True, "metadata": {}} for i in range(width)
+    ]
+    head = [
+        {"protocol": {"minReaderVersion": 1, "minWriterVersion": 2}},
+        {
+            "metaData": {
+                "id": "00000000-0000-0000-0000-000000000000",
+                "format": {"provider": "parquet", "options": {}},
+                "schemaString": json.dumps({"type": "struct", "fields": fields}),
+                "partitionColumns": [],
+                "configuration": {"delta.dataSkippingNumIndexedCols": "-1"},
+                "createdTime": 0,
+            }
+        },
+    ]
+    parts = {
+        "minValues": [f"'c{i}', id * 1000 + {i}" for i in range(width)],
+        "maxValues": [f"'c{i}', id * 1000 + {i + 999}" for i in range(width)],
+        "nullCount": [f"'c{i}', 0L" for i in range(width)],
+    }
+    structs = ", ".join(
+        f"'{name}', named_struct({', '.join(values)})" for name, values in parts.items()
+    )
+    add = (
+        "to_json(named_struct('add', named_struct('path', concat('part-', id, '.parquet'), "
+        "'partitionValues', map(), 'size', 1000000L, 'modificationTime', 0L, 'dataChange', true, "
+        f"'stats', to_json(named_struct('numRecords', 1000L, {structs}))))) AS value"
+    )
+    lines = path.with_name(path.name + "-lines")
+    spark.range(0, files, 1, 4).selectExpr(add).write.mode("overwrite").text(str(lines))
+    (path / "_delta_log").mkdir(parents=True)
+    with (path / "_delta_log" / f"{0:020}.json").open("wb") as commit:
+        commit.write("".join(json.dumps(line) + "\n" for line in head).encode())
+        for part in sorted(lines.glob("part-*")):
+            with part.open("rb") as text:
+                shutil.copyfileobj(text, commit)
+    shutil.rmtree(lines)
+    log: Any = spark._jvm.org.apache.spark.sql.delta.DeltaLog  # type: ignore[union-attr]
+    log.forTable(spark._jsparkSession, str(path)).checkpoint()
