@@ -124,7 +124,7 @@ def setting(spark: SparkSession, name: str, value: str) -> Iterator[None]:
 def checkpoint(spark: SparkSession, path: Path) -> None:
     entry: Any = spark._jvm.org.apache.spark.sql.delta.DeltaLog  # type: ignore[union-attr]
     pair = entry.forTableWithSnapshot(spark._jsparkSession, str(path))
-    pair._1().checkpoint(pair._2())
+    pair._1().checkpoint()
 
 
 # --- what is wrong with rows ---------------------------------------------------------------------

@@ -917,10 +917,6 @@ NO_COUNTS: list[str | dict[str, Any] | None] = [
     {"numRecords": 3, "nullCount": {"a": -1}},
     {"numRecords": 3, "nullCount": {"a": 4}},
     {"numRecords": 3, "nullCount": {"a": None}},
-    {"numRecords": 3, "nullCount": {"a": "0"}},
-    {"numRecords": 3, "nullCount": {"a": 0.0}},
-    {"numRecords": 3, "nullCount": {"a": False}},
-    {"numRecords": 3, "nullCount": {"a": [0]}},
     {"numRecords": -3, "nullCount": {"a": 0}},
     {"numRecords": "3", "nullCount": {"a": 0}},
     {"numRecords": 2**64, "nullCount": {"a": 0}},
@@ -931,6 +927,11 @@ NO_COUNTS: list[str | dict[str, Any] | None] = [
     {"numRecords": 3, "nullCount": {"a": 1}, "tightBounds": False},
     {"numRecords": 3, "nullCount": {"a": 2}, "tightBounds": "false"},
     {"numRecords": 3, "nullCount": {"a": 2}, "tightBounds": 0},
+]
+
+# Nor is a count that is no integer.
+NO_INTEGERS: list[dict[str, Any]] = [
+    {"numRecords": 3, "nullCount": {"a": count}} for count in ("0", 0.0, False, [0])
 ]
 
 # Nothing of this bounds a column.
@@ -967,6 +968,34 @@ def test_statistics_that_say_nothing_of_nulls(
     assert deciders(report)["$.a null"] == {"catalyst": len(files)}
     assert report.rows.total == 3 * len(files)
     assert not refuted(path, one)
+
+
+def no_integers(path: Path) -> Path:
+    files = [File(long_table(at, *DIRTY), stats) for at, stats in enumerate(NO_INTEGERS)]
+    return written_by_hand(path, LONGS, files)
+
+
+@pytest.mark.slow
+def test_counts_that_are_no_integers(spark: SparkSession, tmp_path: Path) -> None:
+    path = no_integers(tmp_path / "t")
+    one = signature(("a", "long", True))
+    for stats in (True, False):
+        report = validate(path, one.signature, policy=one.policy, stats=stats)
+        assert violated(report) == {("$.a", "null"): 4}
+        assert (report.rows.total, report.complete) == (12, True)
+    assert not refuted(path, one)
+
+
+@pytest.mark.slow
+@pytest.mark.xfail(
+    strict=True,
+    reason="with statistics on, a malformed count also discards numRecords: reports differ in"
+    " source.uncounted and expected_rows",
+)
+def test_counts_that_are_no_integers_leave_the_number_of_rows(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    compare(spark, no_integers(tmp_path / "t"), signature(("a", "long", True)))
 
 
 @pytest.mark.slow
@@ -1038,11 +1067,12 @@ def test_floats_by_a_writer_that_leaves_nan_out(spark: SparkSession, tmp_path: P
     files = []
     for at, values in enumerate(sets):
         finite = [v for v in values if v is not None and math.isfinite(v)]
-        bounds = {"minValues": {"x": min(finite)}, "maxValues": {"x": max(finite)}}
         stats = {
             "numRecords": 2,
             "nullCount": {"id": 0, "x": values.count(None)},
-            **(bounds if finite else {}),
+            **(
+                {"minValues": {"x": min(finite)}, "maxValues": {"x": max(finite)}} if finite else {}
+            ),
         }
         ids = pa.array([2 * at, 2 * at + 1])
         files.append(File(pa.table({"id": ids, "x": pa.array(values, pa.float64())}), stats))

@@ -275,7 +275,7 @@ def _location(spark: SparkSession, text: str, table: str) -> str | None:
     Raises:
         SourceError: where it is a table of another format, or the session has no Delta Lake.
     """
-    from pyspark.errors import AnalysisException, ParseException
+    from pyspark.errors import AnalysisException
 
     if table.startswith("delta.`"):
         path = table[len("delta.`") : -1].replace("``", "`")
@@ -283,16 +283,27 @@ def _location(spark: SparkSession, text: str, table: str) -> str | None:
             return path
     try:
         detail = spark.sql(f"DESCRIBE DETAIL {table}").select("format", "location").collect()[0]
+    except AnalysisException:
+        _require_delta(spark, table)
+        return None
+    if detail["format"] != "delta":
+        raise _no_ledger(text, f"a table of format {detail['format']}")
+    return str(detail["location"])
+
+
+def _require_delta(spark: SparkSession, table: str) -> None:
+    from pyspark.errors import AnalysisException, ParseException
+
+    try:
+        # Spark's own grammar takes "DESCRIBE DETAIL x" for a column of a table, but not this
+        spark.sql(f"DESCRIBE HISTORY {table} LIMIT 1").collect()
     except ParseException as error:
         raise SourceError(
             "this Spark session has no Delta Lake: set spark.sql.extensions to "
             "io.delta.sql.DeltaSparkSessionExtension and add its packages"
         ) from error
     except AnalysisException:
-        return None
-    if detail["format"] != "delta":
-        raise _no_ledger(text, f"a table of format {detail['format']}")
-    return str(detail["location"])
+        return
 
 
 def _make(spark: SparkSession, table: str, attempt: int) -> None:

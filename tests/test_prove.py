@@ -1,0 +1,218 @@
+"""The prover beyond the log: footers, what it leaves out, and what it says of itself."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from spark_sig import (
+    Array,
+    ColSpec,
+    ModelSignature,
+    Object,
+    Policy,
+    Property,
+    Report,
+    Schema,
+    prove,
+    validate,
+)
+from spark_sig.plan import Rung
+from tests.test_statistics import copy
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+LOSSLESS = Policy(casts="lossless")
+COLUMNS = [
+    *(f"id + {i} AS c{i}" for i in range(33)),
+    "id % 2 AS p",
+    "IF(id = 5, 5000000000, id) AS late",
+    "named_struct('x', IF(id = 7, NULL, id)) AS s",
+    "array(id) AS l",
+    "id / 2D AS d",
+]
+SPECS = {
+    "c32": ColSpec("integer", "c32"),
+    "p": ColSpec("long", "p"),
+    "late": ColSpec("integer", "late"),
+    "s": ColSpec(Object([Property("x", "long")]), "s"),
+    "l": ColSpec(
+        Array(
+            "long",
+        ),
+        "l",
+    ),
+    "d": ColSpec("double", "d"),
+}
+
+
+def signature(*names: str) -> ModelSignature:
+    return ModelSignature(inputs=Schema([SPECS[name] for name in names]))
+
+
+@pytest.fixture(scope="module")
+def delta(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Four files of 38 columns, of which the log covers the first 32; one row is deleted."""
+    path = tmp_path_factory.mktemp("prove") / "a table"
+    writer = spark.range(0, 40, 1, 2).selectExpr(*COLUMNS).write.format("delta")
+    writer.partitionBy("p").option("delta.enableDeletionVectors", "true").save(str(path))
+    spark.sql(f"DELETE FROM delta.`{path}` WHERE c0 = 11")
+    return path
+
+
+@pytest.fixture(scope="module")
+def parquet(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("prove") / "some files"
+    spark.range(0, 40, 1, 2).selectExpr(*COLUMNS).write.parquet(str(path))
+    return path
+
+
+@pytest.fixture
+def eager(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Footers are read, however few rows they stand for."""
+    monkeypatch.setattr(prove, "VALUES_A_FOOTER", 0)
+    monkeypatch.setattr(prove, "BYTES_A_STAGE", 0)
+
+
+def both(path: Path, wanted: ModelSignature) -> Report:
+    report = validate(path, wanted, policy=LOSSLESS, row_key="c0")
+    assert report == validate(path, wanted, policy=LOSSLESS, row_key="c0", stats=False)
+    return report
+
+
+def rungs(report: Report) -> dict[str, set[Rung]]:
+    found: dict[str, set[Rung]] = {}
+    for check in report.checks:
+        found.setdefault(check.path, set()).update(part.rung for part in check.decided)
+    return found
+
+
+@pytest.mark.usefixtures("eager")
+def test_footers_prove_columns_that_the_log_does_not_cover(delta: Path) -> None:
+    report = both(delta, signature("c32", "p"))
+    assert report.conforms
+    assert rungs(report) == {"$.c32": {Rung.STATS}, "$.p": {Rung.STATS}}
+    assert report.evidence.files_read == 0
+    assert report.evidence.statistics == prove.BOTH
+
+
+@pytest.mark.usefixtures("eager")
+def test_only_files_that_footers_leave_open_are_read(delta: Path) -> None:
+    report = both(delta, signature("c32", "late", "s", "l"))
+    counts = {(c.path, c.code.value): c.count for c in report.checks if c.count}
+    assert counts == {("$.late", "cast"): 1, ("$.s.x", "null"): 1}
+    parts = {(c.path, c.code.value): c.decided for c in report.checks}
+    for check in (("$.late", "cast"), ("$.s.x", "null")):
+        assert [(part.rung, part.files) for part in parts[check]] == [
+            (Rung.STATS, 3),
+            (Rung.CATALYST, 1),
+        ]
+    assert [(part.rung, part.files) for part in parts["$.l[*]", "null"]] == [(Rung.ARROW, 4)]
+
+
+def test_footers_are_left_alone_where_reading_rows_is_cheaper(delta: Path) -> None:
+    report = both(delta, signature("c32"))
+    assert rungs(report) == {"$.c32": {Rung.CATALYST}}
+    assert report.evidence.statistics == prove.LOG
+
+
+@pytest.mark.usefixtures("eager")
+def test_a_footer_of_another_number_of_rows_proves_nothing(
+    spark: SparkSession, delta: Path, tmp_path: Path
+) -> None:
+    def fewer(add: dict[str, object]) -> None:
+        stats = json.loads(str(add["stats"]))
+        add["stats"] = json.dumps({**stats, "numRecords": stats["numRecords"] + 1})
+
+    report = validate(copy(delta, tmp_path / "t", fewer), signature("c32"), policy=LOSSLESS)
+    assert rungs(report) == {"$.c32": {Rung.CATALYST}}
+    assert not report.complete
+
+
+@pytest.mark.usefixtures("eager")
+def test_footers_of_parquet_files(parquet: Path) -> None:
+    report = both(parquet, signature("c32", "d"))
+    assert report.conforms
+    assert rungs(report) == {"$.c32": {Rung.STATS}, "$.d": {Rung.STATS}}
+    assert (report.rows.total, report.evidence.statistics) == (40, prove.FOOTERS)
+    mixed = both(parquet, signature("c32", "late", "s", "l"))
+    assert {path: rungs(mixed)[path] for path in ("$.c32", "$.s.x", "$.l[*]")} == {
+        "$.c32": {Rung.STATS},
+        "$.s.x": {Rung.CATALYST},
+        "$.l[*]": {Rung.ARROW},
+    }
+    assert mixed.rows.violating == 2
+
+
+def test_small_parquet_files_are_just_read(parquet: Path) -> None:
+    report = both(parquet, signature("c32"))
+    assert (rungs(report), report.evidence.statistics) == ({"$.c32": {Rung.CATALYST}}, prove.SMALL)
+
+
+def test_nothing_is_proven_of_a_frame_that_was_handed_over(
+    spark: SparkSession, delta: Path
+) -> None:
+    frame = spark.read.format("delta").load(str(delta))
+    report = validate(frame, signature("p"), policy=LOSSLESS)
+    assert (rungs(report), report.evidence.statistics) == (
+        {"$.p": {Rung.CATALYST}},
+        prove.UNPINNED,
+    )
+
+
+def test_no_data_file_is_opened_where_all_is_proven(
+    spark: SparkSession, delta: Path, tmp_path: Path
+) -> None:
+    path = copy(delta, tmp_path / "t")
+    for file in path.rglob("*.parquet"):
+        file.unlink()
+    report = validate(path, signature("p"), policy=LOSSLESS)
+    assert (report.conforms, report.rows.total, report.evidence.files_read) == (True, 39, 0)
+
+
+def test_a_refutation_ends_a_hasty_check_without_a_row_read(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    path = tmp_path / "t"
+    frame = spark.range(0, 10, 1, 2).selectExpr("IF(id = 5, NULL, id) AS a", "id AS b")
+    frame.write.format("delta").save(str(path))
+    for file in path.glob("*.parquet"):
+        file.unlink()
+    wanted = ModelSignature(inputs=Schema([ColSpec("long", "a"), ColSpec("long", "b")]))
+    report = validate(path, wanted, fail_fast=True)
+    assert [(v.path, v.code.value, v.observed) for v in report.violations] == [
+        ("$.a", "null", "null")
+    ]
+    assert (report.conforms, report.complete, report.evidence.files_read) == (False, True, 0)
+    assert "none read: statistics alone decide" in report.to_text()
+    assert Report.from_dict(report.to_dict()) == report
+
+
+def test_a_constraint_proves_what_statistics_do_not_cover(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    path = tmp_path / "t"
+    writer = spark.range(10).selectExpr("id AS a").write.format("delta")
+    writer.option("delta.dataSkippingNumIndexedCols", "0").save(str(path))
+    spark.sql(f"ALTER TABLE delta.`{path}` ADD CONSTRAINT c CHECK (a IS NOT NULL AND a < 99)")
+    spark.sql(f"ALTER TABLE delta.`{path}` ADD CONSTRAINT d CHECK (a >= 0)")
+    wanted = ModelSignature(inputs=Schema([ColSpec("integer", "a")]))
+    report = validate(path, wanted, policy=LOSSLESS)
+    assert rungs(report) == {"$.a": {Rung.SCHEMA}}
+    assert (report.rows.total, report.evidence.files_read) == (10, 0)
+    off = validate(path, wanted, policy=LOSSLESS, stats=False)
+    assert (off == report, rungs(off)) == (True, {"$.a": {Rung.CATALYST}})
+
+
+def test_only_spark_s_bounds_tell_that_there_is_no_nan(spark: SparkSession, tmp_path: Path) -> None:
+    path = tmp_path / "t"
+    spark.range(10).selectExpr("id / 2D AS d").write.format("delta").save(str(path))
+    wanted, strict = signature("d"), Policy(nan="reject")
+    assert rungs(validate(path, wanted, policy=strict)) == {"$.d": {Rung.STATS}}
+    log = next(copy(path, tmp_path / "u").glob(f"_delta_log/{0:020}.json"))
+    log.write_text(log.read_text().replace("Apache-Spark/", "delta-rs/"))
+    assert rungs(validate(tmp_path / "u", wanted, policy=strict)) == {"$.d": {Rung.CATALYST}}
