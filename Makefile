@@ -75,6 +75,11 @@ test: env java jars ## run the tests but for the slow ones
 test-slow: env java jars ## run the slow tests, and those on Spark 3.5 where its environment is there
 	@$(PYTEST) -m "slow or matrix"
 
+HISTORIES ?= 250
+.PHONY: nightly
+nightly: env java jars ## compare tables of HISTORIES random histories with and without proofs
+	@SPARK_SIG_HISTORIES=$(HISTORIES) $(PYTEST) --timeout=0 tests/test_histories.py
+
 .PHONY: lint
 lint: env ## ruff and mypy
 	@$(PYTHON_BIN) -m ruff check .

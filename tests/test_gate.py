@@ -26,10 +26,10 @@ from spark_sig import (
     SignatureError,
     TensorSpec,
     gate,
-    scan,
     validate,
 )
 from spark_sig.errors import SourceError
+from spark_sig.gate import scan
 from spark_sig.sources import resolve
 
 if TYPE_CHECKING:

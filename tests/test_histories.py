@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
-from hypothesis import Phase, given, note, settings
+from hypothesis import Phase, currently_in_test_context, given, note, settings
 from hypothesis import strategies as st
 from pyspark.sql import types as T
 
@@ -322,7 +322,7 @@ def proven() -> Iterator[Counter[str]]:
     """Files by what decided their checks: a test of nothing but scans would show nothing."""
     found: Counter[str] = Counter()
     yield found
-    assert found["stats"] > sum(found.values()) / 10
+    assert found["stats"] >= sum(found.values()) / 10
 
 
 def look(history: History, seed: int, proven: Counter[str]) -> None:
@@ -355,7 +355,8 @@ def run(
         chance = random.Random(seed)
         if action not in ("optimize", "vectors", "cover", "point"):
             history.unconstrained()
-        note(f"version {history.version}: {action}")
+        if currently_in_test_context():
+            note(f"version {history.version}: {action}")
         STEPS[action](history, chance)
         if at == middle:
             look(history, seed, proven)

@@ -17,9 +17,9 @@ from spark_sig import (
     Property,
     Report,
     Schema,
-    prove,
     validate,
 )
+from spark_sig.gate import prove
 from spark_sig.plan import Rung
 from tests.test_statistics import copy
 

@@ -14,12 +14,12 @@ from spark_sig.compile.spark import source_schema, spark_type
 from spark_sig.engines.local import enforce_values
 from spark_sig.errors import SignatureError
 from spark_sig.example import InputExample
+from spark_sig.gate.scan import explained
 from spark_sig.infer.decimals import has_decimals, without_decimals
 from spark_sig.inference import Inference
 from spark_sig.naming import VECTOR
 from spark_sig.naming import spark_type as spark_name
 from spark_sig.policy import Policy
-from spark_sig.scan import explained
 from spark_sig.schema import Schema, TensorSpec
 from spark_sig.sources import resolve
 from spark_sig.types import AnyType

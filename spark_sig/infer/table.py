@@ -12,6 +12,7 @@ import pyarrow as pa
 from spark_sig.compile.spark import source_schema
 from spark_sig.delta.nulls import Nulls, not_null_places, null_evidence
 from spark_sig.errors import SignatureError, SourceError
+from spark_sig.gate.scan import explained
 from spark_sig.infer.decimals import Decimals, has_decimals, without_decimals
 from spark_sig.infer.evidence import Flag, Flags, evidence_of
 from spark_sig.infer.params import infer_params
@@ -21,7 +22,6 @@ from spark_sig.infer.values import OnUnsupported, check_choice, columns_schema
 from spark_sig.inference import Basis, FieldEvidence, Inference
 from spark_sig.naming import member_path, spark_type, type_name
 from spark_sig.observed import Observed
-from spark_sig.scan import explained
 from spark_sig.schema import Schema
 from spark_sig.signature import ModelSignature
 from spark_sig.sources import Resolved, resolve

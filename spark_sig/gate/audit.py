@@ -9,10 +9,10 @@ from spark_sig.delta.files import Group, grouped, read_groups
 from spark_sig.delta.log import spark_errors
 from spark_sig.delta.statistics import Judged
 from spark_sig.errors import Code
+from spark_sig.gate.proofs import Proofs
+from spark_sig.gate.scan import explained, tally_parts
 from spark_sig.plan import EnforcementPlan, Rung
-from spark_sig.proofs import Proofs
 from spark_sig.report import Audit, Lie
-from spark_sig.scan import explained, tally_parts
 from spark_sig.tally import Tally
 
 

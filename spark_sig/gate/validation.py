@@ -1,4 +1,4 @@
-"""The gate: one verdict on a whole source, for about the price of its scan."""
+"""Validation: from a source and a signature to a report."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING
 
 import pyarrow.types as pat
 
-from spark_sig.audit import audit_proofs
 from spark_sig.compile.spark import source_schema
 from spark_sig.delta.ledger import open_ledger
 from spark_sig.errors import SignatureError, Violation
-from spark_sig.memory import Memory
+from spark_sig.gate.audit import audit_proofs
+from spark_sig.gate.memory import Memory
+from spark_sig.gate.prove import proving
+from spark_sig.gate.scan import tally_parts
 from spark_sig.naming import SPARK_TYPE, member_path
 from spark_sig.plan import EnforcementPlan
 from spark_sig.planner import Engine, plan_enforcement
 from spark_sig.policy import Policy, policy_of
-from spark_sig.prove import proving
 from spark_sig.report import Evidence, Report
-from spark_sig.scan import tally_parts
 from spark_sig.signature import ModelSignature, load_signature
 from spark_sig.sources import Resolved, resolve
 from spark_sig.tally import Tally

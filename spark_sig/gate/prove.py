@@ -30,10 +30,10 @@ from spark_sig.delta.storage import scan_size
 from spark_sig.delta.writers import written_by_spark
 from spark_sig.engines.footers import footers_of, listed_files, wanted_leaves
 from spark_sig.errors import SourceError
-from spark_sig.memory import Memory
+from spark_sig.gate.memory import Memory
+from spark_sig.gate.proofs import Proofs
 from spark_sig.plan import EnforcementPlan, Rung
 from spark_sig.planning.claims import check_claims
-from spark_sig.proofs import Proofs
 from spark_sig.sources import Resolved
 from spark_sig.stats import Claim, Proof
 

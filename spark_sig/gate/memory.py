@@ -13,9 +13,9 @@ from spark_sig.delta.files import snapshot_columns
 from spark_sig.delta.ledger import DV_ID, Ledger, LedgerKey
 from spark_sig.delta.log import Snapshot
 from spark_sig.errors import SourceError
+from spark_sig.gate.proofs import Proofs
 from spark_sig.plan import EnforcementPlan
 from spark_sig.policy import Policy
-from spark_sig.proofs import Proofs
 from spark_sig.report import policy_fields
 from spark_sig.stats import Proof
 from spark_sig.tally import Tally
