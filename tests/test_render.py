@@ -19,7 +19,17 @@ from spark_sig.plan import Rung
 from spark_sig.policy import Policy
 from spark_sig.render.html import report_html
 from spark_sig.render.text import cells, cut, printable, report_text
-from spark_sig.report import REINFER, CheckResult, Decided, Report, Rows, Source
+from spark_sig.report import (
+    REINFER,
+    Audit,
+    CheckResult,
+    Decided,
+    Evidence,
+    Lie,
+    Report,
+    Rows,
+    Source,
+)
 from spark_sig.sinks import new_run_id, report_path, write_report
 from spark_sig.tally import Example
 
@@ -162,6 +172,7 @@ names = some.text(
     some.one_of(some.characters(), some.sampled_from("날씨\x1b\u202e\x00\n\t\x9b<>&\"'`é́")),
     max_size=60,
 )
+rows = some.integers(0, 10**12)
 results = some.builds(
     CheckResult,
     names,
@@ -174,7 +185,16 @@ results = some.builds(
         max_size=5,
     ).map(tuple),
     names,
-    some.sampled_from(Rung),
+    some.lists(
+        some.builds(Decided, some.sampled_from(Rung), rows, some.none() | rows), min_size=1
+    ).map(tuple),
+)
+audits = some.builds(
+    Audit,
+    some.floats(0, 1),
+    rows,
+    rows,
+    some.lists(some.builds(Lie, names, some.sampled_from(Code), names, names)).map(tuple),
 )
 any_reports = some.builds(
     Report,
@@ -183,6 +203,8 @@ any_reports = some.builds(
     source=some.builds(Source, some.just("delta"), names),
     warnings=some.lists(names, max_size=2).map(tuple),
     row_key=some.lists(names, max_size=2).map(tuple),
+    audit=some.none() | audits,
+    evidence=some.builds(Evidence, names, some.none() | rows, names),
 )
 
 

@@ -26,8 +26,11 @@ from spark_sig.render.document import report_document, report_from_document, rep
 from spark_sig.report import (
     NO_ROWS,
     REINFER,
+    Audit,
     CheckResult,
     Decided,
+    Evidence,
+    Lie,
     Report,
     Rows,
     Source,
@@ -329,8 +332,15 @@ results = some.builds(
     some.lists(texts, max_size=2).map(tuple),
     some.lists(examples, max_size=3).map(tuple),
     texts,
-    some.sampled_from(Rung),
-    some.floats(0, 1),
+    some.lists(
+        some.builds(Decided, some.sampled_from(Rung), numbers, some.none() | numbers),
+        min_size=1,
+        max_size=3,
+    ).map(tuple),
+)
+lies = some.builds(Lie, texts, some.sampled_from(Code), texts, texts)
+audits = some.builds(
+    Audit, some.floats(0, 1), numbers, numbers, some.lists(lies, max_size=2).map(tuple)
 )
 any_reports = some.builds(
     Report,
@@ -345,6 +355,8 @@ any_reports = some.builds(
     some.none() | numbers,
     some.lists(texts, max_size=2).map(tuple),
     some.lists(texts, max_size=2, unique=True).map(lambda found: tuple(sorted(found))),
+    some.none() | audits,
+    some.builds(Evidence, texts, some.none() | numbers, texts),
 )
 
 
@@ -371,7 +383,7 @@ def test_the_published_schema_is_one_and_knows_every_choice() -> None:
     for name in ("default", "mlflow", "strict"):
         jsonschema.validate(policy_fields(Policy.named(name)), policy)
     assert SCHEMA["$defs"]["code"]["enum"] == [code.value for code in Code]
-    assert SCHEMA["$defs"]["check"]["properties"]["rung"]["enum"] == [r.value for r in Rung]
+    assert SCHEMA["$defs"]["rung"]["enum"] == [r.value for r in Rung]
 
 
 @pytest.mark.parametrize("member", ["rows", "checks", "policy"])
@@ -399,6 +411,7 @@ def test_what_a_document_says() -> None:
         "remedy": REINFER,
         "rung": "catalyst",
         "proven": 0.0,
+        "decided": [{"rung": "catalyst", "rows": 2, "files": 2}],
     }
     assert document["violations"] == [
         {
