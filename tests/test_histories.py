@@ -70,6 +70,8 @@ VALUES: Mapping[type[T.DataType], list[str]] = {
     T.StringType: ["''", f"'{'x' * 33}'"],
 }
 
+FITTING = {T.DateType: "DATE'2024-01-31'", T.StringType: "'x'"}
+
 
 def value(dtype: T.DataType, chance: random.Random) -> str:
     """Return SQL for a value: in a file none is NULL, some are, or all; few are at an edge."""
@@ -80,7 +82,7 @@ def value(dtype: T.DataType, chance: random.Random) -> str:
         plain = f"array(id, {value(dtype.elementType, chance)})"
     else:
         edge = chance.choice(VALUES[type(dtype)])
-        plain = "DATE'2024-01-31'" if isinstance(dtype, T.DateType) else "id % 100"
+        plain = FITTING.get(type(dtype), "id % 100")
         if chance.random() < 0.4:
             plain = f"IF(id % 5 = {chance.randrange(5)}, {edge}, {plain})"
     holes = chance.choice([0, 0, 0, 1, 1, 4])
