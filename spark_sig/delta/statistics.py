@@ -261,7 +261,11 @@ def judged(
 
     layout = Layout(columns)
     ids = range(len(checks)) if ids is None else ids
-    letters = [_letter(layout, at, claims) for at, claims in zip(ids, checks, strict=True)]
+    memory = "mask" in files.columns
+    letters = [
+        _letter(layout, at if memory else None, claims)
+        for at, claims in zip(ids, checks, strict=True)
+    ]
     values = F.col("partitionValues")
     # Names of columns stay in types and literals: in text Spark would substitute ${…}.
     parsed = F.from_json(statistics, _type(layout), {"columnNameOfCorruptRecord": "broken"})
@@ -280,7 +284,7 @@ def judged(
     structs = "".join(f", ({sql}) AS present{at}" for at, sql in enumerate(layout.structs.values()))
     absent = "".join(
         f", CAST(NULL AS {kind}) AS {name}"
-        for name, kind in (("trusted", "boolean"), ("removed", "boolean"), ("mask", "string"))
+        for name, kind in (("trusted", "boolean"), ("removed", "boolean"))
         if name not in files.columns
     )
     opened = f"CASE WHEN removed THEN '{Proof.UNKNOWN.value}' ELSE '{Proof.PROVEN.value}' END"
@@ -305,19 +309,18 @@ def judged(
     return Judged(text, read)
 
 
-def _letter(layout: Layout, at: int, claims: Sequence[Claim]) -> str:
-    """Write what is known of a check."""
+def _letter(layout: Layout, mask: int | None, claims: Sequence[Claim]) -> str:
+    """Write what is known of a check; ``mask`` is its place in that of earlier runs, if any."""
     verdicts = [_verdict(layout, claim) for claim in claims]
-    remembered = f"WHEN substr(mask, {at + 1}, 1) = '1' THEN '{Proof.REMEMBERED.value}'"
-    if not verdicts:
-        return f"CASE {remembered} ELSE '{Proof.UNKNOWN.value}' END"
     proven = " AND ".join(f"({verdict.proven})" for verdict in verdicts)
     refuted = " OR ".join(f"({verdict.refuted})" for verdict in verdicts)
-    return (
-        f"CASE WHEN {proven} THEN '{Proof.PROVEN.value}' "
-        f"WHEN {refuted} THEN '{Proof.REFUTED.value}' {remembered} "
-        f"ELSE '{Proof.UNKNOWN.value}' END"
-    )
+    cases = [(proven, Proof.PROVEN), (refuted, Proof.REFUTED)] if verdicts else []
+    if mask is not None:
+        cases.append((f"substr(mask, {mask + 1}, 1) = '1'", Proof.REMEMBERED))
+    if not cases:
+        return f"'{Proof.UNKNOWN.value}'"
+    when = " ".join(f"WHEN {condition} THEN '{proof.value}'" for condition, proof in cases)
+    return f"CASE {when} ELSE '{Proof.UNKNOWN.value}' END"
 
 
 def _type(layout: Layout, *, safe: bool = False) -> T.StructType:
