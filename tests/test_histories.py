@@ -25,7 +25,7 @@ from tests.test_statistics import write
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-HISTORIES = int(os.environ.get("SPARK_SIG_HISTORIES", "4"))
+HISTORIES = int(os.environ.get("SPARK_SIG_HISTORIES", "2"))
 
 
 class Start(NamedTuple):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from spark_sig.delta.columns import Column, Kind, find_column
@@ -118,14 +119,12 @@ def _verdict(layout: Layout, claim: Claim) -> Verdict:
 def _no_null(layout: Layout, column: Column, place: Place) -> Verdict:
     match column.kind:
         case Kind.COUNTED:
-            n = layout.count(place)
-            # With a deletion vector, a count may be of the rows before it or after, whatever the
-            # flag says.
-            some = f"{n} = s.n OR (NOT wide AND {n} BETWEEN 1 AND s.n)"
+            found = _counted(layout.count(place))
             if len(place) > 1:
                 # The count has the rows without the struct, too.
-                some = f"{layout.present(place[:-1])} AND ({some})"
-            return Verdict(f"{n} = 0", some)
+                some = f"{layout.present(place[:-1])} AND ({found.refuted})"
+                return Verdict(found.proven, some)
+            return found
         case Kind.BOUNDED:
             return Verdict(f"{layout.count(place)} = 0")
         case Kind.STRUCT:
@@ -142,6 +141,14 @@ def _no_null(layout: Layout, column: Column, place: Place) -> Verdict:
             return Verdict()
         case _:
             assert_never(column.kind)
+
+
+def _counted(n: str) -> Verdict:
+    """Return what a count of NULLs says.
+
+    With a deletion vector it may be of the rows before it or after, whatever the flag says.
+    """
+    return Verdict(f"{n} = 0", f"{n} = s.n OR (NOT wide AND {n} BETWEEN 1 AND s.n)")
 
 
 def _no_nan(layout: Layout, column: Column, place: Place) -> Verdict:
@@ -239,6 +246,7 @@ def judged(
     ids: Sequence[int] | None = None,
     statistics: str = "stats",
     keep: Sequence[str] = (),
+    mute: bool = False,
 ) -> Judged:
     """Judge every file.
 
@@ -250,6 +258,8 @@ def judged(
         checks: for each check the claims that prove it; none where nothing does.
         ids: the checks' ids; their places where None.
         statistics: name of the column that has the statistics.
+        mute: whether statistics are read all the same, but decide nothing: a count that is none
+            makes the whole record one that says nothing, the number of rows included.
         keep: columns of ``files`` that come out as they are.
 
     Returns:
@@ -262,10 +272,9 @@ def judged(
     layout = Layout(columns)
     ids = range(len(checks)) if ids is None else ids
     memory = "mask" in files.columns
-    letters = [
-        _letter(layout, at if memory else None, claims)
-        for at, claims in zip(ids, checks, strict=True)
-    ]
+    letters = list(_letters(layout, list(ids), checks, memory=memory))
+    if mute:
+        letters = [_letter(layout, at if memory else None, ()) for at in ids]
     values = F.col("partitionValues")
     # Names of columns stay in types and literals: in text Spark would substitute ${…}.
     parsed = F.from_json(statistics, _type(layout), {"columnNameOfCorruptRecord": "broken"})
@@ -294,9 +303,9 @@ def judged(
     text = f"""
         SELECT {", ".join([*keep, "kept"])},
             CASE WHEN spark_partition_id() < 0 THEN NULL
-                 WHEN kept IS NULL THEN '{Proof.UNKNOWN.value * (1 + len(letters))}'
-                 WHEN kept = 0 AND removed IS NOT TRUE
-                 THEN '{Proof.PROVEN.value * (1 + len(letters))}'
+                 WHEN kept IS NULL THEN '{Proof.UNKNOWN.value * (1 + len(checks))}'
+                 WHEN kept = 0 AND removed IS NOT TRUE AND {"false" if mute else "true"}
+                 THEN '{Proof.PROVEN.value * (1 + len(checks))}'
                  ELSE concat({", ".join([opened, *letters])}) END AS pattern
         FROM (
             SELECT *,
@@ -309,18 +318,67 @@ def judged(
     return Judged(text, read)
 
 
+def _letters(
+    layout: Layout, ids: Sequence[int], checks: Sequence[Sequence[Claim]], *, memory: bool
+) -> Iterator[str]:
+    """Write what is known of checks, in order: a text for each, or for some that are alike."""
+    for alike, run in groupby(
+        zip(ids, checks, strict=True), lambda pair: is_plain(layout.columns, pair[1])
+    ):
+        pairs = list(run)
+        if alike:
+            yield _counted_letters(layout, pairs, memory=memory)
+        else:
+            yield from (_letter(layout, at if memory else None, claims) for at, claims in pairs)
+
+
+def is_plain(columns: Mapping[str, Column], claims: Sequence[Claim]) -> bool:
+    """Say whether claims are one, that a column is not NULL, which its count decides.
+
+    Checks of such claims are judged together where they follow one another: Spark takes longer
+    to plan a query the more there is in it, and most checks are of this kind.
+    """
+    return (
+        len(claims) == 1
+        and claims[0].no_null
+        and len(claims[0].place) == 1
+        and find_column(columns, claims[0].place).kind is Kind.COUNTED
+    )
+
+
+def _counted_letters(
+    layout: Layout, pairs: Sequence[tuple[int, Sequence[Claim]]], *, memory: bool
+) -> str:
+    counts = ", ".join(layout.count(claims[0].place) for _, claims in pairs)
+    verdict = _counted("n")
+    places = ", ".join(str(at + 1) for at, _ in pairs)
+    remembered = f"substr(mask, get(array({places}), i), 1) = '1'" if memory else ""
+    # Of one type, also where no file has statistics and Spark puts NULL in place of each count.
+    return (
+        f"array_join(transform(CAST(array({counts}) AS array<bigint>), "
+        f"(n, i) -> {_case(verdict, remembered)}), '')"
+    )
+
+
 def _letter(layout: Layout, mask: int | None, claims: Sequence[Claim]) -> str:
     """Write what is known of a check; ``mask`` is its place in that of earlier runs, if any."""
+    remembered = "" if mask is None else f"substr(mask, {mask + 1}, 1) = '1'"
+    if not claims:
+        return _case(Verdict(), remembered)
     verdicts = [_verdict(layout, claim) for claim in claims]
     proven = " AND ".join(f"({verdict.proven})" for verdict in verdicts)
     refuted = " OR ".join(f"({verdict.refuted})" for verdict in verdicts)
-    cases = [(proven, Proof.PROVEN), (refuted, Proof.REFUTED)] if verdicts else []
-    if mask is not None:
-        cases.append((f"substr(mask, {mask + 1}, 1) = '1'", Proof.REMEMBERED))
-    if not cases:
-        return f"'{Proof.UNKNOWN.value}'"
-    when = " ".join(f"WHEN {condition} THEN '{proof.value}'" for condition, proof in cases)
-    return f"CASE {when} ELSE '{Proof.UNKNOWN.value}' END"
+    return _case(Verdict(proven, refuted), remembered)
+
+
+def _case(verdict: Verdict, remembered: str) -> str:
+    cases = [
+        (verdict.proven, Proof.PROVEN),
+        (verdict.refuted, Proof.REFUTED),
+        (remembered or "false", Proof.REMEMBERED),
+    ]
+    when = " ".join(f"WHEN {sql} THEN '{proof.value}'" for sql, proof in cases if sql != "false")
+    return f"CASE {when} ELSE '{Proof.UNKNOWN.value}' END" if when else f"'{Proof.UNKNOWN.value}'"
 
 
 def _type(layout: Layout, *, safe: bool = False) -> T.StructType:

@@ -25,7 +25,7 @@ from spark_sig.delta.log import (
     spark_errors,
     table_configuration,
 )
-from spark_sig.delta.statistics import Judged, judged
+from spark_sig.delta.statistics import Judged, is_plain, judged
 from spark_sig.delta.storage import scan_size
 from spark_sig.delta.writers import written_by_spark
 from spark_sig.engines.footers import footers_of, listed_files, wanted_leaves
@@ -104,13 +104,14 @@ def _logged(
     constrained = plan
     if stats:
         constrained = _constrained(spark, plan, columns, table_configuration(opened))
-    checks = tuple(at for at, check in enumerate(constrained.checks) if check.scanned)
-    claims = check_claims(plan) if stats else {}
+    claims = check_claims(plan)
+    scanned = (at for at, check in enumerate(constrained.checks) if check.scanned)
+    checks = tuple(sorted(scanned, key=lambda at: not is_plain(columns, claims.get(at, ()))))
     asked = [claims.get(check, ()) for check in checks]
     listed = list_files(spark, opened)
     names = listed.columns
     files = _with_removed(spark, snapshot, listed)
-    if any(claim.no_nan for claims in asked for claim in claims):
+    if stats and any(claim.no_nan for claims in asked for claim in claims):
         files = _with_trusted(spark, opened, files)
     note = ""
     if memory is not None:
@@ -119,7 +120,7 @@ def _logged(
             held.callback(facts.unpersist)
         except SourceError as error:
             note = str(error)
-    verdicts = judged(files, columns, asked, ids=checks, keep=names)
+    verdicts = judged(files, columns, asked, ids=checks, keep=names, mute=not stats)
     groups = grouped(verdicts)
     resolved = Resolved.of(source.frame, counted(snapshot, groups), source.info.name)
     return Proofs(
