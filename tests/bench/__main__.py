@@ -52,7 +52,7 @@ def _proof() -> Iterator[Ratio]:
     try:
         yield from provable(spark, FOLDER, 8_000_000, 80_000_000)
         yield from one_column(spark, FOLDER, 8_000_000)
-        yield from ledger(spark, FOLDER, 2_000_000)
+        yield from ledger(spark, FOLDER, 20_000_000)
         yield from many_files(spark, FOLDER, 200_000, 100)
     finally:
         spark.stop()
