@@ -345,7 +345,7 @@ def within(value: object, found: Bounds) -> bool:
     if value is None:
         return not found.not_null
     if isinstance(value, float) and math.isnan(value):
-        return found == NOTHING
+        return found.low is None and found.high is None
     if not isinstance(value, (int, float, Decimal)):
         return True  # a struct
     return (found.low is None or value >= found.low) and (found.high is None or value <= found.high)

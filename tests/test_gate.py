@@ -390,7 +390,7 @@ def test_rows_that_are_appended_meanwhile_are_not_seen(
 ) -> None:
     path = str(tmp_path / "t")
     spark.range(10).selectExpr("IF(id = 5, NULL, id) AS a").write.format("delta").save(path)
-    original, appended = scan.group_tallies, []
+    original, appended = scan.tally_few, []
 
     def later(*arguments: Any) -> Any:
         """Append between the first query and the second."""
@@ -399,7 +399,7 @@ def test_rows_that_are_appended_meanwhile_are_not_seen(
         appended.append(True)
         return original(*arguments)
 
-    monkeypatch.setattr(scan, "group_tallies", later)
+    monkeypatch.setattr(scan, "tally_few", later)
     report = validate(path, LONG)
     assert appended
     assert (report.rows.total, report.rows.violating, report.complete) == (10, 1, True)

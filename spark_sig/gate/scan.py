@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import reduce
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from spark_sig.delta.log import first_line
 from spark_sig.engines.catalyst import compile_expressions, numbered, source_columns
@@ -13,7 +13,7 @@ from spark_sig.engines.stage import group_tallies, merged_tally, partial_tallies
 from spark_sig.errors import SignatureError, SourceError
 from spark_sig.plan import EnforcementPlan, FieldPlan, Rung
 from spark_sig.planner import node_checks
-from spark_sig.tally import Tally
+from spark_sig.tally import CheckTally, Example, Tally
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -79,7 +79,13 @@ def _tally(parts: Sequence[Part], limit: int, row_key: Sequence[str], dirty: boo
             return Tally(limit, sum(part.frame.count() for part in parts), 0, {})
         if not dirty and (clean := _tally_clean(parts, limit)) is not None:
             return clean
+        if not row_key and (few := tally_few(parts, limit)) is not None:
+            return few
     return merged_tally([_partials(part, limit, row_key) for part in parts], limit)
+
+
+def _union(frames: Sequence[DataFrame]) -> DataFrame:
+    return reduce(lambda one, other: one.unionAll(other), frames)
 
 
 def _tally_clean(parts: Sequence[Part], limit: int) -> Tally | None:
@@ -88,31 +94,59 @@ def _tally_clean(parts: Sequence[Part], limit: int) -> Tally | None:
         part.frame.selectExpr("count(*)", f"count_if({part.found().violates or 'false'})")
         for part in parts
     ]
-    rows = reduce(type(counts[0]).unionAll, counts).collect()
+    rows = _union(counts).collect()
     if any(row[1] for row in rows):
         return None
     return Tally(limit, sum(int(row[0]) for row in rows), 0, {})
 
 
+# Kinds of rows that the driver adds up itself.  Rows without keys are of few kinds: which checks
+# they violate, and how.
+FEW_KINDS = 10_000
+
+
+def tally_few(parts: Sequence[Part], limit: int) -> Tally | None:
+    """Tally rows without keys on the driver, by their kinds; None where there are too many."""
+    kinds = _union([_kinds(part, ()) for part in parts])
+    rows = kinds.limit(FEW_KINDS + 1).collect()
+    if len(rows) > FEW_KINDS:
+        return None
+    return Tally.total((_kind_tally(row["detail"], row["count"], limit) for row in rows), limit)
+
+
+def _kind_tally(detail: Any, count: int, limit: int) -> Tally:
+    if detail is None:
+        return Tally(limit, count, 0, {})
+    shown = min(count, limit)
+    checks = {
+        found["check"]: CheckTally(
+            count, (found["observed"],), (Example((), found["observed"]),) * shown
+        )
+        for found in detail["violations"]
+    }
+    return Tally(limit, count, count if checks else 0, checks)
+
+
 def _partials(part: Part, limit: int, row_key: Sequence[str]) -> DataFrame:
     """Tally the rows of a part with all details."""
-    found = part.found()
     if part.arrow:
+        found = part.found()
         details = f"CASE WHEN {found.violates} THEN {found.details} END" if found.violates else None
         return partial_tallies(part.frame, part.plan, part.arrow, row_key, details)
+    return group_tallies(_kinds(part, row_key), limit)
+
+
+def _kinds(part: Part, row_key: Sequence[str]) -> DataFrame:
+    """Count the rows of each key that violate the same checks; those that conform are one kind."""
+    found = part.found()
     # Conforming rows fall into one group, before anything is shuffled.
     places = [part.plan.source.names.index(name) for name in row_key]
     key = ", ".join(f"'k{i}', {_exactly(part.frame, place)}" for i, place in enumerate(places))
-    groups = (
-        part.frame.selectExpr(
-            f"CASE WHEN {found.violates or 'false'} THEN named_struct("
-            f"'key', named_struct({key}), 'violations', {found.details or NO_DETAILS}) END"
-            " AS detail"
-        )
-        .groupBy("detail")
-        .count()
+    detail = (
+        f"CASE WHEN {found.violates or 'false'} THEN named_struct("
+        f"'key', named_struct({key}), 'violations', {found.details or NO_DETAILS}) END AS detail"
     )
-    return group_tallies(groups, limit)
+    return part.frame.selectExpr(detail).groupBy("detail").count()
 
 
 # The details of rows that violate nothing.
