@@ -14,7 +14,7 @@ from spark_sig.tally import CheckTally, Example, Tally, smallest
 from spark_sig.types import AnyType, Array, ColumnType, DataType, Map, Object, SparkMLVector
 
 # Version of the JSON form; published in render/report.schema.json.
-FORMAT = "spark_sig.report/1"
+FORMAT = "spark_sig.report/2"
 
 # What may be wrong with the signature itself: MLflow's inference from Spark has no optional field.
 REINFER = "re-infer the signature, or nulls='allow'"
@@ -63,10 +63,14 @@ class Rows:
     total: int = 0
     valid: int = 0
     violating: int = 0
+    uncounted: int = 0  # those in files whose rows the table's log does not count
 
     def __add__(self, other: Rows) -> Rows:
         return Rows(
-            self.total + other.total, self.valid + other.valid, self.violating + other.violating
+            self.total + other.total,
+            self.valid + other.valid,
+            self.violating + other.violating,
+            self.uncounted + other.uncounted,
         )
 
 
@@ -233,6 +237,7 @@ class Report:
         row_key: tuple[str, ...] = (),
         warnings: tuple[str, ...] = (),
         schema: Schema | None = None,
+        uncounted: int = 0,
         decided: Mapping[int, tuple[Decided, ...]] | None = None,
         refuted: Mapping[int, str] | None = None,
         audit: Audit | None = None,
@@ -252,6 +257,7 @@ class Report:
             warnings: remarks that do not change the verdict.
             schema: the side of the signature that the plan was made for; where it has no optional
                 field at all, NULLs get a remedy that says so.
+            uncounted: rows seen in files whose rows the table's log does not count.
             decided: what decided the checks, by id; the plan's rungs where None.
             refuted: checks that statistics refute, no row having been read, and what they observe.
             audit: what an audit found.
@@ -281,7 +287,7 @@ class Report:
             side,
             plan.policy,
             source,
-            Rows(tally.rows, tally.rows - tally.violating, tally.violating),
+            Rows(tally.rows, tally.rows - tally.violating, tally.violating, uncounted),
             findings + results,
             expected_rows,
             min_rows,
@@ -302,10 +308,7 @@ class Report:
             return True
         if self.expected_rows is None:
             return True
-        if self.source.uncounted:
-            # Their rows count as seen; those of the others must be there.
-            return self.rows.total >= self.expected_rows
-        return self.expected_rows == self.rows.total
+        return self.expected_rows == self.rows.total - self.rows.uncounted
 
     @property
     def sound(self) -> bool:

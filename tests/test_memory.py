@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from spark_sig import Array, ColSpec, ModelSignature, Policy, Report, Schema, validate
+from spark_sig import (
+    Array,
+    ColSpec,
+    ModelSignature,
+    Object,
+    Policy,
+    Property,
+    Report,
+    Schema,
+    validate,
+)
 from spark_sig.errors import SourceError
 from spark_sig.plan import Rung
 
@@ -181,6 +192,67 @@ def test_a_column_of_another_type_is_read_again(spark: SparkSession, tmp_path: P
     assert table.check(signature).evidence.files_read == 0
     table.run("ALTER TABLE {t} ALTER COLUMN n TYPE bigint")
     assert parts(table.check(signature)) == {Rung.ARROW: (10, 1)}
+
+
+def test_a_nested_column_that_took_another_s_name_is_read(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    mapped = {"delta.columnMapping.mode": "name"}
+    table = Table(spark, tmp_path, **mapped)
+    frame = spark.range(5).selectExpr("id AS a", "array(named_struct('x', id, 'y', id)) AS o")
+    frame.write.format("delta").options(**mapped).save(str(table.path))
+    orders = Array(Object([Property("x", "long"), Property("y", "long")]))
+    signature = ModelSignature(inputs=Schema([ColSpec("long", "a"), ColSpec(orders, "o")]))
+    assert table.check(signature).conforms
+    assert table.check(signature).evidence.files_read == 0
+    table.run("ALTER TABLE {t} DROP COLUMN o.element.y")
+    table.run("ALTER TABLE {t} ADD COLUMNS (o.element.y bigint)")
+    assert table.check(signature).rows.violating == 5
+
+
+def test_files_of_many_patterns_are_all_remembered(spark: SparkSession, tmp_path: Path) -> None:
+    """Each file leaves another column open; more patterns than are told apart."""
+    table = Table(spark, tmp_path)
+    names = [f"c{at}" for at in range(20)]
+    for at in range(20):
+        values = [f"IF({at} = {i}, NULL, id) AS {name}" for i, name in enumerate(names)]
+        frame = spark.range(0, 5, 1, 1).selectExpr(*values, "array(id) AS l")
+        frame.write.format("delta").mode("append").save(str(table.path))
+    wanted = ModelSignature(
+        inputs=Schema([ColSpec(Array("long"), "l"), *(ColSpec("long", name) for name in names)])
+    )
+    first = validate(table.path, wanted, ledger=table.ledger)
+    assert parts(first, "$.l[*]") == {Rung.ARROW: (100, 20)}
+    second = validate(table.path, wanted, ledger=table.ledger)
+    assert second == first
+    assert parts(second, "$.l[*]").get(Rung.LEDGER, (0, 0))[1] == 20
+
+
+def test_rows_that_nobody_counted_do_not_stand_for_rows_that_are_missing(
+    spark: SparkSession, table: Table
+) -> None:
+    missing = "spark.sql.files.ignoreMissingFiles"
+    spark.conf.set("spark.databricks.delta.stats.collect", "false")
+    try:
+        table.append()
+    finally:
+        spark.conf.unset("spark.databricks.delta.stats.collect")
+    log = (table.path / "_delta_log" / f"{0:020}.json").read_text().splitlines()
+    adds = [line["add"]["path"] for line in map(json.loads, log) if "add" in line]
+    (table.path / adds[0]).unlink()
+    spark.conf.set(missing, "true")
+    try:
+        report = validate(table.path, LISTS, ledger=table.ledger)
+    finally:
+        spark.conf.unset(missing)
+    assert (report.rows.total, report.complete) == (20, False)
+    assert table.facts() == 0
+
+
+def test_the_reference_engine_takes_nothing_from_the_ledger(table: Table) -> None:
+    table.check()
+    report = table.check(engine="arrow")
+    assert {rung for check in report.checks for rung in parts(report, check.path)} == {Rung.ARROW}
 
 
 def test_a_ledger_that_is_lost_costs_time_only(table: Table) -> None:

@@ -148,6 +148,15 @@ def test_footers_of_parquet_files(parquet: Path) -> None:
     assert mixed.rows.violating == 2
 
 
+@pytest.mark.usefixtures("eager")
+def test_a_folder_s_value_is_not_what_a_file_says(spark: SparkSession, tmp_path: Path) -> None:
+    path = tmp_path / "t"
+    for folder in ("p=1", "p=__HIVE_DEFAULT_PARTITION__"):
+        spark.range(0, 3, 1, 1).selectExpr("id AS c0", "1L AS p").write.parquet(str(path / folder))
+    report = both(path, signature("p"))
+    assert report.rows.violating == 3
+
+
 def test_small_parquet_files_are_just_read(parquet: Path) -> None:
     report = both(parquet, signature("c32"))
     assert (rungs(report), report.evidence.statistics) == ({"$.c32": {Rung.CATALYST}}, prove.SMALL)
@@ -206,6 +215,31 @@ def test_a_constraint_proves_what_statistics_do_not_cover(
     assert (report.rows.total, report.evidence.files_read) == (10, 0)
     off = validate(path, wanted, policy=LOSSLESS, stats=False)
     assert (off == report, rungs(off)) == (True, {"$.a": {Rung.CATALYST}})
+
+
+def test_a_version_whose_deletion_vectors_may_be_gone_is_opened(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    path = tmp_path / "t"
+    writer = spark.range(0, 10, 1, 1).selectExpr("id AS c0", "id AS p").write.format("delta")
+    writer.option("delta.enableDeletionVectors", "true").save(str(path))
+    for row in (3, 5):
+        spark.sql(f"DELETE FROM delta.`{path}` WHERE c0 = {row}")
+    assert validate(path, signature("p"), version=1).evidence.files_read == 1
+    newest = validate(path, signature("p"))
+    assert (newest.evidence.files_read, newest.rows.total) == (0, 8)
+
+
+def test_statistics_that_are_off_count_no_file_out(spark: SparkSession, tmp_path: Path) -> None:
+    def empty(add: dict[str, object]) -> None:
+        add["stats"] = json.dumps({"numRecords": 0})
+
+    path = tmp_path / "t"
+    spark.range(0, 10, 1, 1).selectExpr("id AS c0", "id AS p").write.format("delta").save(str(path))
+    for engine in ("auto", "arrow"):
+        lying = copy(path, tmp_path / engine, empty)
+        report = validate(lying, signature("p"), stats=False, engine=engine)  # type: ignore[arg-type]
+        assert (report.rows.total, report.complete) == (10, False)
 
 
 def test_only_spark_s_bounds_tell_that_there_is_no_nan(spark: SparkSession, tmp_path: Path) -> None:

@@ -348,7 +348,7 @@ any_reports = some.builds(
     some.sampled_from(["inputs", "outputs"]),
     policies,
     sources,
-    some.builds(Rows, numbers, numbers, numbers),
+    some.builds(Rows, numbers, numbers, numbers, numbers),
     some.lists(results, max_size=3).map(tuple),
     some.none() | numbers,
     numbers,
@@ -462,7 +462,7 @@ def test_names_that_are_no_utf_8_are_escaped() -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"format": "spark_sig.report/2"}, r"\$\.format \(expected spark_sig.report/1"),
+        ({"format": "spark_sig.report/1"}, r"\$\.format \(expected spark_sig.report/2"),
         ({"rows": {"total": 1, "more": 2}}, "malformed"),
         ({"checks": [{}]}, "malformed"),
         ({"checks": None}, "malformed"),

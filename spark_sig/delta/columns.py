@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any
 
@@ -45,12 +45,14 @@ class Column:
         kind: what they may say of it.
         type: an atomic type as the schema's JSON has it; empty for others.
         members: those of a struct, by their logical names.
+        declared: the column's entry in the schema, nested names, ids and types included.
     """
 
     name: str
     kind: Kind
     type: str = ""
     members: dict[str, Column] = field(default_factory=dict)
+    declared: str = ""
 
 
 def table_columns(metadata: Mapping[str, Any]) -> dict[str, Column]:
@@ -66,9 +68,9 @@ def table_columns(metadata: Mapping[str, Any]) -> dict[str, Column]:
     for name, column in found.items():
         if name in partitions:
             kind = Kind.PARTITION if _ATOMIC.fullmatch(column.type) else Kind.UNTOLD
-            found[name] = Column(column.name, kind, column.type)
+            found[name] = replace(column, kind=kind)
         elif repeated and column.name in _NAMES_INSIDE:
-            found[name] = Column(column.name, Kind.UNTOLD)
+            found[name] = replace(column, kind=Kind.UNTOLD)
     return found
 
 
@@ -82,15 +84,16 @@ def _members(struct: Mapping[str, Any], mapped: bool) -> dict[str, Column]:
 
 
 def _column(member: Mapping[str, Any], mapped: bool) -> Column:
-    name = member["name"]
+    name, declared = member["name"], json.dumps(member, sort_keys=True)
     if mapped:
         name = member["metadata"].get(_PHYSICAL_NAME, name)
     kind = member["type"]
     if isinstance(kind, str):
-        return Column(name, Kind.UNTOLD if kind == "void" else Kind.COUNTED, kind)
+        found = Kind.UNTOLD if kind == "void" else Kind.COUNTED
+        return Column(name, found, kind, declared=declared)
     if kind["type"] == "struct":
-        return Column(name, Kind.STRUCT, members=_members(kind, mapped))
-    return Column(name, Kind.BOUNDED)
+        return Column(name, Kind.STRUCT, members=_members(kind, mapped), declared=declared)
+    return Column(name, Kind.BOUNDED, declared=declared)
 
 
 def find_column(columns: Mapping[str, Column], place: Place) -> Column:

@@ -265,7 +265,7 @@ def judged(
     Returns:
         A query that gives the columns kept; ``kept``, the logical rows of the file, NULL where
         it does not say; and ``pattern``, a :class:`~spark_sig.stats.Proof` for the number of its
-        rows, then one for each check, as text.
+        rows (REFUTED where it does not say), then one for each check, as text.
     """
     from pyspark.sql import functions as F
 
@@ -303,7 +303,8 @@ def judged(
     text = f"""
         SELECT {", ".join([*keep, "kept"])},
             CASE WHEN spark_partition_id() < 0 THEN NULL
-                 WHEN kept IS NULL THEN '{Proof.UNKNOWN.value * (1 + len(checks))}'
+                 WHEN kept IS NULL
+                 THEN '{Proof.REFUTED.value}{Proof.UNKNOWN.value * len(checks)}'
                  WHEN kept = 0 AND removed IS NOT TRUE AND {"false" if mute else "true"}
                  THEN '{Proof.PROVEN.value * (1 + len(checks))}'
                  ELSE concat({", ".join([opened, *letters])}) END AS pattern

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 import pyarrow as pa
 import pyarrow.types as pat
@@ -57,15 +59,27 @@ def _leaves(field: pa.Field, column: Column, below: Place) -> Iterator[Wanted]:
             return
 
 
-def listed_files(df: DataFrame) -> tuple[DataFrame, int]:
+def without_folders(columns: Mapping[str, Column], uris: Sequence[str]) -> dict[str, Column]:
+    """Return the columns, those that folders may name (``p=1``) as ones that files say nothing of.
+
+    Spark takes the folder's value, also where the files have a column of that name.
+    """
+    folders = {part for uri in uris for part in uri.split("/")[:-1] if "=" in part}
+    named = {unquote(folder.split("=")[0]).casefold() for folder in folders}
+    return {
+        name: replace(column, kind=Kind.UNTOLD) if name.casefold() in named else column
+        for name, column in columns.items()
+    }
+
+
+def listed_files(df: DataFrame, uris: Sequence[str]) -> DataFrame:
     """List the files that a DataFrame reads, in the columns that judging them needs."""
-    uris = [(uri,) for uri in df.inputFiles()]
-    files = df.sparkSession.createDataFrame(uris, "path string").selectExpr(
+    rows = [(uri,) for uri in uris]
+    return df.sparkSession.createDataFrame(rows, "path string").selectExpr(
         "path",
         "CAST(NULL AS map<string, string>) AS partitionValues",
         "CAST(NULL AS struct<cardinality: bigint>) AS deletionVector",
     )
-    return files, len(uris)
 
 
 def footers_of(files: DataFrame, wanted: Sequence[Wanted], root: str, number: int) -> DataFrame:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -106,34 +106,32 @@ class Memory:
             SourceError: where the ledger cannot be written.
         """
         assert proofs.files is not None
-        groups = [group for group in proofs.groups or () if proofs.is_read(group)]
-        masks = {
-            group.pattern: mask
-            for group in groups
-            if not group.mixed and "1" in (mask := _mask(proofs, proofs.known(group), tally))
-        }
-        if not masks:
+        if not any(proofs.is_read(group) for group in proofs.groups or ()):
             return 0
-        cases = " ".join(f"WHEN {pattern!r} THEN {mask!r}" for pattern, mask in masks.items())
+        unread = [group.pattern for group in proofs.groups or () if not proofs.is_read(group)]
+        left = f"AND pattern NOT IN ({', '.join(map(repr, unread))})" if unread else ""
         files = proofs.files.within(
-            f"SELECT path, {DV_ID} AS dv, CASE pattern {cases} END AS mask FROM {{judged}} "
-            f"WHERE kept IS NOT NULL AND pattern IN ({', '.join(map(repr, masks))})"
+            f"SELECT path, {DV_ID} AS dv, {_mask(proofs, tally)} AS mask FROM {{judged}} "
+            f"WHERE kept IS NOT NULL {left}"
         )
         return self.ledger.record(key, files)
 
 
-def _mask(proofs: Proofs, known: Mapping[int, Proof], tally: Tally) -> str:
-    """Write ``1`` for each check that rows, now or in an earlier run, were found to pass.
+def _mask(proofs: Proofs, tally: Tally) -> str:
+    """Write ``1`` for each check that rows, now or in an earlier run, were found to pass, as SQL.
 
     What statistics proved is not remembered: they prove it again, if they are asked at all.
     """
-    return "".join(
-        "1"
-        if known.get(check) is Proof.REMEMBERED
-        or (known.get(check) in (Proof.UNKNOWN, Proof.REFUTED) and check not in tally.checks)
-        else "0"
-        for check in range(len(proofs.plan.checks))
-    )
+    places = {check: at + 2 for at, check in enumerate(proofs.checks)}
+    found = []
+    for check in range(len(proofs.plan.checks)):
+        passed = [Proof.REMEMBERED]
+        if check not in tally.checks:
+            passed += [Proof.UNKNOWN, Proof.REFUTED]
+        letters = ", ".join(f"'{proof.value}'" for proof in passed)
+        letter = f"substr(pattern, {places[check]}, 1)" if check in places else "''"
+        found.append(f"IF({letter} IN ({letters}), '1', '0')")
+    return f"concat({', '.join(found)})"
 
 
 def _schema(plan: EnforcementPlan, columns: Mapping[str, Column]) -> str:
@@ -142,18 +140,13 @@ def _schema(plan: EnforcementPlan, columns: Mapping[str, Column]) -> str:
     return _digest(
         {
             "columns": [
-                [name, str(field), str(field.metadata), _stored(columns[name])]
+                [str(field), str(field.metadata), columns[name].name, columns[name].declared]
                 for name in used
                 for field in [plan.source.field(name)]
             ],
             "checks": [[check.path, check.code.value, check.expected] for check in plan.checks],
         }
     )
-
-
-def _stored(column: Column) -> Sequence[Any]:
-    members = [[name, _stored(inside)] for name, inside in column.members.items()]
-    return [column.name, column.kind.value, column.type, members]
 
 
 def _policy(policy: Policy) -> str:

@@ -56,7 +56,7 @@ class Proofs:
 
     def is_read(self, group: Group) -> bool:
         """Say whether rows of a group of files have to be read."""
-        return Proof(group.pattern[0]) is Proof.UNKNOWN or not all(
+        return not Proof(group.pattern[0]).decided or not all(
             proof.decided for proof in self.known(group).values()
         )
 
@@ -86,6 +86,15 @@ class Proofs:
         return sum(group.rows for group in self.groups or () if not self.is_read(group))
 
     @property
+    def rows_counted_with_others(self) -> int:
+        """Rows that files say they hold which are read among files that do not say."""
+        return sum(group.rows for group in self.groups or () if self._is_apart(group))
+
+    def _is_apart(self, group: Group) -> bool:
+        """Say whether a log does not count all rows of a group; nothing counts without one."""
+        return self.opened is not None and group.uncounted > 0
+
+    @property
     def refuted(self) -> dict[int, str]:
         """The checks that statistics refute, and what they observe."""
         claims = check_claims(self.plan)
@@ -99,15 +108,23 @@ class Proofs:
             check: " or ".join(claim.observed for claim in claims[check]) for check in sorted(found)
         }
 
-    def parts(self) -> list[tuple[DataFrame, EnforcementPlan]]:
+    def parts(self, *, counted: bool) -> list[tuple[DataFrame, EnforcementPlan]]:
         """Return the rows that have to be read, with plans that say which checks are left.
+
+        Args:
+            counted: whether to return those of files that say how many rows they hold, or those
+                of the others.
 
         Raises:
             SourceError: where the log cannot be read.
         """
         if self.groups is None:
-            return [(self.source.frame, self.plan)]
-        read = [place for place, group in enumerate(self.groups) if self.is_read(group)]
+            return [(self.source.frame, self.plan)] if counted else []
+        read = [
+            place
+            for place, group in enumerate(self.groups)
+            if self.is_read(group) and counted is not self._is_apart(group)
+        ]
         plans = [self.plan_for(self.groups[place]) for place in read]
         if len(read) == len(self.groups) == 1 and any(check.scanned for check in plans[0].checks):
             return [(self.source.frame, plans[0])]
@@ -125,6 +142,16 @@ class Proofs:
                 checks[check] = checks[check]._replace(rung=_RUNGS[proof])
         return self.plan._replace(checks=tuple(checks))
 
+    @property
+    def refutations(self) -> dict[int, tuple[Decided, ...]]:
+        """What decides the checks that statistics refute."""
+        found: dict[int, tuple[Decided, ...]] = {}
+        for check in self.refuted:
+            mine = [g for g in self.groups or () if self.known(g)[check] is Proof.REFUTED]
+            rows, files = sum(g.rows for g in mine), sum(g.files for g in mine)
+            found[check] = (Decided(Rung.STATS, rows, files),)
+        return found
+
     def decided(self, total: int) -> dict[int, tuple[Decided, ...]] | None:
         """Return what decides each check, given the rows that there are in all."""
         if self.groups is None:
@@ -141,7 +168,8 @@ class Proofs:
                     rows = sum(group.rows for group in mine)
                     parts.append(Decided(rung, rows, sum(group.files for group in mine)))
             if left := files - sum(part.files or 0 for part in parts):
-                rows = total - sum(part.rows for part in parts)
+                # Where a log lies there may be fewer rows than were proven.
+                rows = max(0, total - sum(part.rows for part in parts))
                 parts.append(Decided(self.plan.checks[at].rung, rows, left))
-            found[at] = tuple(parts) or (Decided(Rung.STATS, 0, 0),)
+            found[at] = tuple(parts) or (Decided(self.plan.checks[at].rung, 0, 0),)
         return found

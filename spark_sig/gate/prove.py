@@ -17,6 +17,7 @@ from spark_sig.delta.files import (
     snapshot_columns,
     unreadable,
 )
+from spark_sig.delta.ledger import DV_ID
 from spark_sig.delta.log import (
     Snapshot,
     is_classic,
@@ -28,7 +29,7 @@ from spark_sig.delta.log import (
 from spark_sig.delta.statistics import Judged, is_plain, judged
 from spark_sig.delta.storage import scan_size
 from spark_sig.delta.writers import written_by_spark
-from spark_sig.engines.footers import footers_of, listed_files, wanted_leaves
+from spark_sig.engines.footers import footers_of, listed_files, wanted_leaves, without_folders
 from spark_sig.errors import SourceError
 from spark_sig.gate.memory import Memory
 from spark_sig.gate.proofs import Proofs
@@ -53,6 +54,9 @@ SMALL = "not asked: reading the files takes no longer"
 # stage that reads them some 0.2 s, which is worth so many bytes of a scan.
 VALUES_A_FOOTER = 250_000
 BYTES_A_STAGE = 32 * 2**20
+
+# Checks other than plain ones on NULL that are put to statistics: Spark plans each anew.
+MOST_CLAIMS = 128
 
 
 @contextmanager
@@ -107,7 +111,7 @@ def _logged(
     claims = check_claims(plan)
     scanned = (at for at, check in enumerate(constrained.checks) if check.scanned)
     checks = tuple(sorted(scanned, key=lambda at: not is_plain(columns, claims.get(at, ()))))
-    asked = [claims.get(check, ()) for check in checks]
+    asked = _affordable([claims.get(check, ()) for check in checks], columns)
     listed = list_files(spark, opened)
     names = listed.columns
     files = _with_removed(spark, snapshot, listed)
@@ -136,18 +140,37 @@ def _logged(
     )
 
 
+def _affordable(
+    checks: Sequence[Sequence[Claim]], columns: Mapping[str, Column]
+) -> list[Sequence[Claim]]:
+    """Drop what would take longer to plan than to scan: claims of wide tables.
+
+    The first columns are kept: by default, statistics cover 32 of them.
+    """
+    places = {name: at for at, name in enumerate(columns)}
+    costly = [at for at, claims in enumerate(checks) if not is_plain(columns, claims)]
+    costly.sort(key=lambda at: min((places[c.place[0]] for c in checks[at]), default=0))
+    dropped = set(costly[MOST_CLAIMS:])
+    return [() if at in dropped else claims for at, claims in enumerate(checks)]
+
+
 def _with_removed(spark: SparkSession, snapshot: Snapshot, files: DataFrame) -> DataFrame:
-    """Mark the files that the newest version no longer has: VACUUM may have removed them."""
+    """Mark files that the newest version no longer has: VACUUM may have removed them.
+
+    The same goes for their deletion vectors.
+    """
     newest = open_newest(spark, snapshot)
     if int(newest.version()) == snapshot.version:
         return files
     return spark.sql(
-        """
-        SELECT files.*, still.path IS NULL AS removed FROM {files} files
-        LEFT JOIN (SELECT DISTINCT path FROM {newest}) still ON files.path = still.path""",
+        f"""
+        SELECT files.*, still.path IS NULL AS removed
+        FROM (SELECT *, {DV_ID} AS dv FROM {{files}}) files
+        LEFT JOIN (SELECT DISTINCT path, {DV_ID} AS dv FROM {{newest}}) still
+        ON files.path = still.path AND files.dv = still.dv""",
         files=files,
         newest=list_files(spark, newest),
-    )
+    ).drop("dv")
 
 
 def _with_trusted(spark: SparkSession, opened: Any, files: DataFrame) -> DataFrame:
@@ -187,6 +210,8 @@ def _with_footers(found: Proofs, held: ExitStack) -> Proofs:
     """Ask the footers of the files of which the log leaves a check open that they may decide."""
     assert found.groups is not None
     assert found.files is not None
+    if table_configuration(found.opened).get("delta.columnMapping.mode") == "id":
+        return found  # Spark finds the columns of such files by their ids, whatever their names
     columns = snapshot_columns(found.opened)
     claims = check_claims(found.plan)
     open_checks = _worthwhile(found, claims)
@@ -250,11 +275,14 @@ def _parquet(source: Resolved, plan: EnforcementPlan) -> Proofs:
     checks = tuple(at for at, check in enumerate(plan.checks) if check.scanned)
     claims = check_claims(plan)
     asked = [claims.get(check, ()) for check in checks]
-    columns = schema_columns(source.frame.schema.json())
+    if scan_size(source.frame) < BYTES_A_STAGE:
+        return Proofs(source, plan, plan, SMALL)
+    # Spark has the list on the driver already.
+    uris = source.frame.inputFiles()
+    columns = without_folders(schema_columns(source.frame.schema.json()), uris)
     wanted = wanted_leaves(plan.source, columns, asked)
-    if not wanted or scan_size(source.frame) < BYTES_A_STAGE:
-        return Proofs(source, plan, plan, SMALL if wanted else OFF)
-    listed, number = listed_files(source.frame)
-    files = footers_of(listed, wanted, "", number)
+    if not wanted:
+        return Proofs(source, plan, plan, OFF)
+    files = footers_of(listed_files(source.frame, uris), wanted, "", len(uris))
     group = merged(grouped(judged(files, columns, asked, statistics="footer")))
     return Proofs(source, plan, plan, FOOTERS, checks, (group,))

@@ -117,7 +117,7 @@ def validate_source(
     """
     # The gate gives back no rows: what row mode does with them is no part of its verdict.
     policy = replace(policy_of(policy), on_violation="raise")
-    if not 0 <= audit <= 1:
+    if not isinstance(audit, (int, float)) or not 0 <= audit <= 1:
         raise SignatureError(
             "the share to audit lies outside of 0 to 1", path="audit", observed=repr(audit)
         )
@@ -145,12 +145,12 @@ def validate_source(
     if plan.findings:
         source = source.counted()
         return report(plan, nothing, source=source.info, expected_rows=source.expected_rows)
-    memory = None
-    if ledger is not None:
-        opened = open_ledger(source.frame.sparkSession, ledger)
-        memory = Memory(opened, signature.fingerprint, side)
     # The arrow engine is the reference that nothing else is to stand in for.
     asked = stats and engine != "arrow"
+    memory = None
+    if ledger is not None and engine != "arrow":
+        opened = open_ledger(source.frame.sparkSession, ledger)
+        memory = Memory(opened, signature.fingerprint, side)
     with proving(source, plan, stats=asked, memory=memory) as proofs:
         report = partial(
             report,
@@ -160,12 +160,19 @@ def validate_source(
         )
         if fail_fast and proofs.refuted:
             evidence = Evidence(proofs.statistics, 0)
-            return report(nothing, refuted=proofs.refuted, evidence=evidence)
-        seen = tally_parts(proofs.parts(), policy.examples, row_key, dirty=bool(proofs.refuted))
-        tally = replace(seen, rows=seen.rows + proofs.rows_proven)
+            return report(
+                nothing, decided=proofs.refutations, refuted=proofs.refuted, evidence=evidence
+            )
+        dirty = bool(proofs.refuted)
+        seen = tally_parts(proofs.parts(counted=True), policy.examples, row_key, dirty=dirty)
+        # Apart, as they must not make up for rows of the others that are missing.
+        others = tally_parts(proofs.parts(counted=False), policy.examples, row_key, dirty=dirty)
+        tally = seen + others
+        tally = replace(tally, rows=tally.rows + proofs.rows_proven)
         report = partial(
             report,
             tally,
+            uncounted=max(0, others.rows - proofs.rows_counted_with_others),
             decided=proofs.decided(tally.rows),
             audit=audit_proofs(proofs, audit) if audit else None,
         )

@@ -35,7 +35,7 @@ def report_document(report: Report) -> dict[str, Any]:
     Example:
         >>> document = report_document(Report.empty())
         >>> document["format"], document["conforms"], document["rows"]["total"]
-        ('spark_sig.report/1', True, 0)
+        ('spark_sig.report/2', True, 0)
     """
     source = report.source
     return {
@@ -59,6 +59,7 @@ def report_document(report: Report) -> dict[str, Any]:
             "total": report.rows.total,
             "valid": report.rows.valid,
             "violating": report.rows.violating,
+            "uncounted": report.rows.uncounted,
         },
         "expected_rows": report.expected_rows,
         "min_rows": report.min_rows,
