@@ -410,7 +410,8 @@ def test_a_damaged_log_is_an_error_and_no_parquet(spark: SparkSession, tmp_path:
             for file in path.glob("*.parquet"):
                 file.unlink()
         with pytest.raises(SourceError) as caught:
-            validate(path, LONG)
+            # the log alone would prove it
+            validate(path, LONG, stats=False)
         text = one_line(caught.value)
         assert "calling o" not in text
 
