@@ -351,7 +351,7 @@ def within(value: object, found: Bounds) -> bool:
     return (found.low is None or value >= found.low) and (found.high is None or value <= found.high)
 
 
-@settings(max_examples=8)
+@settings(max_examples=5)
 @given(st.lists(TEXTS, min_size=5, max_size=30), st.integers(0, 2**32))
 def test_rows_for_which_a_constraint_is_true_keep_its_bounds(
     spark: SparkSession, texts: list[str], seed: int

@@ -498,6 +498,7 @@ def test_jobs_that_record_at_once(spark: SparkSession, tmp_path: Path) -> None:
     assert held(open_ledger(spark, path)) == sorted((name, "", "1") for name in expected)
 
 
+@pytest.mark.slow
 def test_a_ledger_that_is_tended_meanwhile(spark: SparkSession, tmp_path: Path) -> None:
     """OPTIMIZE, DELETE and changes of the table itself, while jobs record."""
     path = tmp_path / "ledger"

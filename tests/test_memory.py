@@ -117,8 +117,12 @@ def test_what_statistics_proved_is_not_remembered_as_read(table: Table) -> None:
     "text",
     [
         "DELETE FROM {t} WHERE a = 3",
-        "UPDATE {t} SET l = array(a) WHERE a = 3",
-        "MERGE INTO {t} USING (SELECT 3 AS k) ON a = k WHEN MATCHED THEN UPDATE SET l = array(1L)",
+        pytest.param("UPDATE {t} SET l = array(a) WHERE a = 3", marks=pytest.mark.slow),
+        pytest.param(
+            "MERGE INTO {t} USING (SELECT 3 AS k) ON a = k "
+            "WHEN MATCHED THEN UPDATE SET l = array(1L)",
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_files_with_another_deletion_vector_are_read(table: Table, text: str) -> None:
