@@ -21,6 +21,9 @@ from spark_sig.stats import Proof
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
+# What a report says of statistics that were not asked.
+OFF = "off"
+
 _RUNGS = {Proof.PROVEN: Rung.STATS, Proof.REMEMBERED: Rung.LEDGER}
 
 
@@ -171,5 +174,7 @@ class Proofs:
                 # Where a log lies there may be fewer rows than were proven.
                 rows = max(0, total - sum(part.rows for part in parts))
                 parts.append(Decided(self.plan.checks[at].rung, rows, left))
-            found[at] = tuple(parts) or (Decided(self.plan.checks[at].rung, 0, 0),)
+            # Of no files, statistics say that nothing violates; without them a scan does.
+            empty = self.plan.checks[at].rung if self.statistics == OFF else Rung.STATS
+            found[at] = tuple(parts) or (Decided(empty, 0, 0),)
         return found

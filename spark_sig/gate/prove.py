@@ -32,7 +32,7 @@ from spark_sig.delta.writers import written_by_spark
 from spark_sig.engines.footers import footers_of, listed_files, wanted_leaves, without_folders
 from spark_sig.errors import SourceError
 from spark_sig.gate.memory import Memory
-from spark_sig.gate.proofs import Proofs
+from spark_sig.gate.proofs import OFF, Proofs
 from spark_sig.plan import EnforcementPlan, Rung
 from spark_sig.planning.claims import check_claims
 from spark_sig.sources import Resolved
@@ -42,7 +42,6 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 # What a report says of statistics.
-OFF = "off"
 UNPINNED = "none: the source is not pinned to a version"
 OUT_OF_REACH = "out of reach: Spark Connect has no door to the table's log"
 LOG = "the table's log"
