@@ -69,7 +69,7 @@ demo: env java jars ## check 336,776 real flights against a good and a wrong sig
 
 .PHONY: test
 test: env java jars ## run the tests but for the slow ones
-	@$(PYTEST) -m "not slow and not matrix"
+	@$(PYTEST) -m "not slow and not matrix and not nightly"
 
 .PHONY: test-slow
 test-slow: env java jars ## run the slow tests, and those on Spark 3.5 where its environment is there

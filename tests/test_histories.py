@@ -169,7 +169,7 @@ def append(history: History, chance: random.Random) -> None:
 
 def append_few_columns(history: History, chance: random.Random) -> None:
     frame = history.new_rows(chance)
-    some = [name for name in frame.columns if name == "id" or chance.random() < 0.6]
+    some = [name for name in frame.columns if name in ("id", "p") or chance.random() < 0.6]
     write(frame.select(*some), history.path, "append")
 
 
@@ -386,7 +386,7 @@ def test_no_history_makes_a_difference(
     shutil.rmtree(folder)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize("action", STEPS)
 def test_every_step_between_appends_and_deletes(
     spark: SparkSession, tmp_path: Path, proven: Counter[str], action: str
