@@ -147,6 +147,8 @@ def validate_source(
         return report(plan, nothing, source=source.info, expected_rows=source.expected_rows)
     # The arrow engine is the reference that nothing else is to stand in for.
     asked = stats and engine != "arrow"
+    if audit and source.snapshot is None:
+        asked = False  # files without a log are not audited, and so nothing is proven of them
     memory = None
     if ledger is not None and engine != "arrow":
         opened = open_ledger(source.frame.sparkSession, ledger)
