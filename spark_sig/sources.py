@@ -18,6 +18,7 @@ from spark_sig.delta.log import (
     read_version,
     spark_errors,
 )
+from spark_sig.delta.names import in_catalog, is_path, why_no_delta
 from spark_sig.delta.storage import absolute, is_folder
 from spark_sig.errors import SignatureError, SourceError
 from spark_sig.report import Source
@@ -115,9 +116,9 @@ def resolve(
     # Spark's own spelling of a path in place of a table.
     if spelt := re.fullmatch(r"(?:delta|parquet)\.`(.+)`", name):
         return _path(session, spelt[1].replace("``", "`"), name, version, timestamp, counted)
-    if isinstance(data, os.PathLike) or "/" in name or ":" in name:
+    if is_path(data):
         return _path(session, name, name, version, timestamp, counted)
-    if _in_catalog(session, name):
+    if in_catalog(session, name):
         return _catalog(session, name, version, timestamp, counted)
     if os.path.exists(name):
         return _path(session, name, name, version, timestamp, counted)
@@ -157,13 +158,6 @@ def active_session() -> SparkSession:
     return session
 
 
-def _in_catalog(spark: SparkSession, name: str) -> bool:
-    try:
-        return bool(spark.catalog.tableExists(name))
-    except spark_errors():  # no identifier at all, such as "a b"
-        return False
-
-
 def _catalog(
     spark: SparkSession, name: str, version: int | None, timestamp: str | None, counted: bool
 ) -> Resolved:
@@ -194,7 +188,7 @@ def _path(
     path = absolute(spark, path)
     try:
         there = is_classic(spark) and is_table(spark, path)
-        missing = None if there else _no_delta(spark, path)
+        missing = None if there else why_no_delta(spark, f"delta.{quoted(path)}")
         if not missing:
             snapshot = read_snapshot(spark, path, version, timestamp)
             if counted:
@@ -216,22 +210,6 @@ def _path(
         ) from error
     _refuse_versions(name, "Parquet source", version, timestamp)
     return Resolved(frame, Source("parquet", name))
-
-
-def _no_delta(spark: SparkSession, path: str) -> Exception | None:
-    """Return why there is no Delta table at a path, or None where there is one."""
-    from pyspark.errors import AnalysisException, ParseException
-
-    try:
-        spark.sql(f"DESCRIBE HISTORY delta.{quoted(path)} LIMIT 1").collect()
-    except ParseException as error:
-        raise SourceError(
-            "this Spark session has no Delta Lake: set spark.sql.extensions to "
-            "io.delta.sql.DeltaSparkSessionExtension and add its packages"
-        ) from error
-    except AnalysisException as error:
-        return error
-    return None
 
 
 def _refuse_versions(name: str, kind: str, version: int | None, timestamp: str | None) -> None:

@@ -28,6 +28,7 @@ from spark_sig.delta.log import (
     read_version,
     spark_errors,
 )
+from spark_sig.delta.names import in_catalog, is_path, why_no_delta
 from spark_sig.delta.storage import absolute
 from spark_sig.errors import SourceError
 
@@ -240,9 +241,9 @@ def _table(spark: SparkSession, name: str | os.PathLike[str]) -> str:
     text = os.fspath(name)
     if spelt := re.fullmatch(r"delta\.`(.+)`", text):
         return _path(spark, text, spelt[1].replace("``", "`"))
-    if isinstance(name, os.PathLike) or "/" in text or ":" in text:
+    if is_path(name):
         return _path(spark, text, text)
-    known = _in_catalog(spark, text)
+    known = in_catalog(spark, text)
     if not known and os.path.exists(text):
         return _path(spark, text, text)
     if not re.fullmatch(rf"(?:{_PART})(?:\.(?:{_PART}))*", text):
@@ -262,13 +263,6 @@ def _path(spark: SparkSession, text: str, path: str) -> str:
     return f"delta.{quoted(full)}"
 
 
-def _in_catalog(spark: SparkSession, name: str) -> bool:
-    try:
-        return bool(spark.catalog.tableExists(name))
-    except spark_errors():  # no identifier at all
-        return False
-
-
 def _location(spark: SparkSession, text: str, table: str) -> str | None:
     """Return where a Delta table lies; None where there is no table.
 
@@ -284,26 +278,11 @@ def _location(spark: SparkSession, text: str, table: str) -> str | None:
     try:
         detail = spark.sql(f"DESCRIBE DETAIL {table}").select("format", "location").collect()[0]
     except AnalysisException:
-        _require_delta(spark, table)
+        why_no_delta(spark, table)  # says so where the session has no Delta Lake
         return None
     if detail["format"] != "delta":
         raise _no_ledger(text, f"a table of format {detail['format']}")
     return str(detail["location"])
-
-
-def _require_delta(spark: SparkSession, table: str) -> None:
-    from pyspark.errors import AnalysisException, ParseException
-
-    try:
-        # Spark's own grammar takes "DESCRIBE DETAIL x" for a column of a table, but not this
-        spark.sql(f"DESCRIBE HISTORY {table} LIMIT 1").collect()
-    except ParseException as error:
-        raise SourceError(
-            "this Spark session has no Delta Lake: set spark.sql.extensions to "
-            "io.delta.sql.DeltaSparkSessionExtension and add its packages"
-        ) from error
-    except AnalysisException:
-        return
 
 
 def _make(spark: SparkSession, table: str, attempt: int) -> None:
