@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from spark_sig.delta.columns import Column, table_columns
 from spark_sig.delta.log import Snapshot, first_line, is_classic, open_snapshot, spark_errors
-from spark_sig.delta.statistics import Judged, judged
+from spark_sig.delta.query import Query
+from spark_sig.delta.statistics import judged
 from spark_sig.errors import SourceError
 from spark_sig.stats import Proof
 
@@ -22,12 +22,15 @@ FEW_FILES = 10_000
 # Groups of files that are told apart.  Each one that is read is a scan of its own.
 MOST_GROUPS = 16
 
+_DECIDED = frozenset(proof.value for proof in Proof if proof.decided)
+
 
 class Group(NamedTuple):
     """Files of which the same is known.
 
     Args:
-        pattern: a :class:`~spark_sig.stats.Proof` for each check, as text.
+        pattern: a :class:`~spark_sig.stats.Proof` for the files themselves, then one for each
+            check, as text.
         files: how many there are.
         rows: logical rows of those that say how many they hold.
         uncounted: files that do not say.
@@ -40,27 +43,49 @@ class Group(NamedTuple):
     uncounted: int
     mixed: bool = False
 
+    @property
+    def is_read(self) -> bool:
+        """Whether rows of the files have to be read."""
+        return not _DECIDED.issuperset(self.pattern)
 
-def list_files(spark: SparkSession, opened: Any) -> DataFrame:
+    @property
+    def is_proven(self) -> bool:
+        """Whether anything is known that rows need not be read for."""
+        return not self.is_read or not _DECIDED.isdisjoint(self.pattern[1:])
+
+    def has(self, proof: Proof) -> bool:
+        """Say whether this is what is known of any check."""
+        return proof.value in self.pattern[1:]
+
+    def proof(self, check: int) -> Proof:
+        """Return what is known of a check, given its place among those that were judged."""
+        return Proof(self.pattern[check + 1])
+
+
+def list_files(spark: SparkSession, opened: Any, name: str = "state") -> Query:
     """Return the files of a snapshot of Delta's own, as its log lists them; few in one partition.
 
     An aggregate over one partition shuffles nothing.
+
+    Args:
+        spark: the session.
+        opened: the snapshot.
+        name: what the query calls its DataFrame.
     """
     from py4j.protocol import Py4JError
     from pyspark.sql import DataFrame
 
-    files = DataFrame(opened.allFiles().toDF(), spark)
+    state = opened.stateDF()
+    add = json.loads(state.schema().apply("add").dataType().json())
+    columns = tuple(member["name"] for member in add["fields"])
+    rows = DataFrame(state, spark)
     try:
         known = opened.numOfFilesIfKnown()  # not in every release
         few = bool(known.isDefined()) and int(known.get()) <= FEW_FILES
     except Py4JError:
         few = False
-    return files.coalesce(1) if few else files
-
-
-def snapshot_columns(opened: Any) -> dict[str, Column]:
-    """Return the columns of a snapshot of Delta's own, by their logical names."""
-    return table_columns(json.loads(opened.metadata().json())["metaData"])
+    text = f"SELECT add.* FROM {{{name}}} WHERE add IS NOT NULL"
+    return Query(text, columns, {name: rows.coalesce(1) if few else rows})
 
 
 def count_files(spark: SparkSession, snapshot: Snapshot) -> Snapshot:
@@ -97,7 +122,7 @@ def unreadable(snapshot: Snapshot, error: Exception) -> SourceError:
     )
 
 
-def grouped(files: Judged, limit: int = MOST_GROUPS) -> list[Group]:
+def grouped(files: Query, limit: int = MOST_GROUPS) -> list[Group]:
     """Put files of which the same is known together; the largest groups first.
 
     However many files there are, a fixed number of rows comes back.
@@ -107,11 +132,11 @@ def grouped(files: Judged, limit: int = MOST_GROUPS) -> list[Group]:
         limit: how many groups there are at most; the last one then takes all others.
     """
     # Sorting takes longer than the rest: it is left to tables that have so many groups.
-    few = files.within(f"{_GROUPS} LIMIT {limit + 1}").collect()
+    few = files.within(f"{_GROUPS} LIMIT {limit + 1}").frame().collect()
     if len(few) <= limit:
         return sorted(map(_group, few), key=lambda group: (-group.files, group.pattern))
-    first = files.within(f"{_GROUPS} ORDER BY files DESC, pattern LIMIT {limit - 1}").collect()
-    kept = [_group(row) for row in first]
+    first = files.within(f"{_GROUPS} ORDER BY files DESC, pattern LIMIT {limit - 1}").frame()
+    kept = [_group(row) for row in first.collect()]
     return [*kept, _mixed(files, ", ".join(repr(group.pattern) for group in kept))]
 
 
@@ -132,30 +157,55 @@ _GROUPS = """
         -- there may be numbers in it that no table has: they must not overflow
         coalesce(sum(CAST(kept AS decimal(20,0))), 0) AS rows,
         count(*) - count(kept) AS uncounted
-    FROM {judged} GROUP BY pattern"""
+    FROM {query} GROUP BY pattern"""
 
 
 def _group(row: Any) -> Group:
     return Group(str(row["pattern"]), int(row["files"]), int(row["rows"]), int(row["uncounted"]))
 
 
-def _mixed(files: Judged, others: str) -> Group:
+def _mixed(files: Query, others: str) -> Group:
     """Return what all groups but some have in common: of each check, the greatest is known."""
     rest = f"SELECT * FROM ({_GROUPS}) WHERE pattern NOT IN ({others})"
     total = files.within(
         "SELECT '' AS pattern, sum(files) AS files, sum(rows) AS rows, sum(uncounted) AS uncounted"
         f" FROM ({rest})"
-    ).collect()[0]
+    )
     letters = files.within(
         "SELECT place, max(letter) AS letter FROM "
         f"(SELECT posexplode(split(pattern, '')) AS (place, letter) FROM ({rest})) GROUP BY place"
-    ).collect()
-    pattern = "".join(row["letter"] for row in sorted(letters, key=lambda row: int(row["place"])))
-    return _group(total)._replace(pattern=pattern, mixed=True)
+    )
+    found = sorted(letters.frame().collect(), key=lambda row: int(row["place"]))
+    pattern = "".join(row["letter"] for row in found)
+    return _group(total.frame().collect()[0])._replace(pattern=pattern, mixed=True)
+
+
+def is_in(chosen: Sequence[int], groups: Sequence[Group]) -> str:
+    """Write the condition, as SQL, that a file which is judged is in one of some groups.
+
+    Args:
+        chosen: places of these groups.
+        groups: all groups, as :func:`grouped` gave them.
+
+    Example:
+        >>> groups = [Group("00", 2, 9, 0), Group("02", 1, 3, 0), Group("22", 5, 9, 0, mixed=True)]
+        >>> is_in([0], groups), is_in([1, 2], groups)
+        ("pattern IN ('00')", "pattern IN ('02') OR pattern NOT IN ('00', '02')")
+    """
+    apart = [group.pattern for group in groups if not group.mixed]
+    named = [groups[place].pattern for place in chosen if not groups[place].mixed]
+    found = [f"pattern IN ({_texts(named)})"] if named else []
+    if any(groups[place].mixed for place in chosen):
+        found.append(f"pattern NOT IN ({_texts(apart)})" if apart else "true")
+    return " OR ".join(found) or "false"
+
+
+def _texts(patterns: Sequence[str]) -> str:
+    return ", ".join(map(repr, patterns))
 
 
 def read_groups(
-    opened: Any, files: Judged, groups: Sequence[Group], chosen: Sequence[int]
+    opened: Any, files: Query, groups: Sequence[Group], chosen: Sequence[int]
 ) -> list[DataFrame]:
     """Return the rows of some groups of files, a DataFrame for each.
 
@@ -167,19 +217,13 @@ def read_groups(
         groups: all groups, as :func:`grouped` gave them.
         chosen: places of those that are read.
     """
-    numbers = {place: at for at, place in enumerate(chosen)}
-    cases = " ".join(
-        f"WHEN {group.pattern!r} THEN {numbers.get(place, -1)}"
-        for place, group in enumerate(groups)
-        if not group.mixed
-    )
-    rest = next((numbers.get(at, -1) for at, group in enumerate(groups) if group.mixed), -1)
-    number = f"CASE pattern {cases} ELSE {rest} END" if cases else str(rest)
+    cases = " ".join(f"WHEN {is_in([place], groups)} THEN {at}" for at, place in enumerate(chosen))
+    number = f"CASE {cases} ELSE -1 END" if cases else "-1"
     found = files.within(
-        f"SELECT * FROM (SELECT *, {number} AS number FROM {{judged}}) "
+        f"SELECT * FROM (SELECT *, {number} AS number FROM {{query}}) "
         "WHERE number >= 0 ORDER BY number, path"
     )
-    return read_some(opened, found, [groups[place].files for place in chosen])
+    return read_some(opened, found.frame(), [groups[place].files for place in chosen])
 
 
 def read_some(opened: Any, files: DataFrame, sizes: Sequence[int]) -> list[DataFrame]:
@@ -211,13 +255,3 @@ def read_some(opened: Any, files: DataFrame, sizes: Sequence[int]) -> list[DataF
         found.append(DataFrame(frame, spark))
         start += size
     return found
-
-
-def letters(group: Group, checks: Sequence[int]) -> Mapping[int, Proof]:
-    """Return what is known of each check in a group.
-
-    Args:
-        group: the group; the first of its letters is that of the file itself.
-        checks: ids of the checks that the others are for, in order.
-    """
-    return {check: Proof(group.pattern[at + 1]) for at, check in enumerate(checks)}

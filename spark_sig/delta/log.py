@@ -178,15 +178,14 @@ def open_snapshot(spark: SparkSession, snapshot: Snapshot) -> Any:
     return found
 
 
-def open_newest(spark: SparkSession, snapshot: Snapshot) -> Any:
-    """Return Delta's own snapshot of the newest version of a table."""
-    return _opened(spark, snapshot.path, None)
+def newest_of(opened: Any) -> Any:
+    """Return Delta's own snapshot of the version that was the newest as another was opened."""
+    return opened.deltaLog().unsafeVolatileSnapshot()
 
 
-def table_configuration(opened: Any) -> dict[str, str]:
-    """Return the properties of a table, constraints among them, from Delta's own snapshot."""
-    metadata: dict[str, Any] = json.loads(opened.metadata().json())["metaData"]
-    return dict(metadata["configuration"])
+def table_metadata(opened: Any) -> dict[str, Any]:
+    """Return the action ``metaData`` (PROTOCOL, section Change Metadata) of Delta's snapshot."""
+    return dict(json.loads(opened.metadata().json())["metaData"])
 
 
 def _snapshot_at(log: Any, version: int) -> Any:

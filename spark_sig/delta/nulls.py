@@ -7,8 +7,15 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from spark_sig.delta.files import Group, grouped, letters, list_files, snapshot_columns, unreadable
-from spark_sig.delta.log import Snapshot, is_classic, open_snapshot, spark_errors
+from spark_sig.delta.columns import table_columns
+from spark_sig.delta.files import Group, grouped, list_files, unreadable
+from spark_sig.delta.log import (
+    Snapshot,
+    is_classic,
+    open_snapshot,
+    spark_errors,
+    table_metadata,
+)
 from spark_sig.delta.statistics import judged
 from spark_sig.stats import Claim, Place, Proof
 
@@ -68,14 +75,15 @@ def null_evidence(
     try:
         opened = open_snapshot(spark, snapshot)
         claims = [[Claim(place, no_null=True)] for place in places]
-        groups = grouped(judged(list_files(spark, opened), snapshot_columns(opened), claims))
+        columns = table_columns(table_metadata(opened))
+        groups = grouped(judged(list_files(spark, opened), columns, claims))
     except spark_errors() as error:
         raise unreadable(snapshot, error) from error
-    return {place: _evidence(groups, at, len(places)) for at, place in enumerate(places)}
+    return {place: _evidence(groups, at) for at, place in enumerate(places)}
 
 
-def _evidence(groups: Sequence[Group], at: int, places: int) -> NullEvidence:
-    proofs = [(group, letters(group, range(places))[at]) for group in groups]
+def _evidence(groups: Sequence[Group], at: int) -> NullEvidence:
+    proofs = [(group, group.proof(at)) for group in groups]
     # Where one file of several refutes, the others are not told apart.
     undecided = [
         group.files

@@ -7,18 +7,16 @@ not prove stays unknown.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any
 
 from spark_sig.delta.columns import Column, Kind, find_column
+from spark_sig.delta.log import quoted
+from spark_sig.delta.query import Query, literal
 from spark_sig.errors import assert_never
 from spark_sig.stats import Claim, Place, Proof
-
-if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
-    from pyspark.sql import types as T
 
 # What all that follows is computed of:
 # s        the statistics, parsed: n rows, broken text, whether bounds are tight, counts, bounds
@@ -217,29 +215,8 @@ def _widest(decimal: str) -> str:
 # --- the query -----------------------------------------------------------------------------------
 
 
-class Judged(NamedTuple):
-    """A query that judges every file.
-
-    Args:
-        text: it, as SQL over ``{files}``.
-        files: the files.
-    """
-
-    text: str
-    files: DataFrame
-
-    def frame(self) -> DataFrame:
-        """Return what it gives."""
-        return self.files.sparkSession.sql(self.text, files=self.files)
-
-    def within(self, text: str) -> DataFrame:
-        """Return what another query makes of it, which calls it ``{judged}``."""
-        whole = text.replace("{judged}", f"({self.text})")
-        return self.files.sparkSession.sql(whole, files=self.files)
-
-
 def judged(
-    files: DataFrame,
+    files: Query,
     columns: Mapping[str, Column],
     checks: Sequence[Sequence[Claim]],
     *,
@@ -247,7 +224,7 @@ def judged(
     statistics: str = "stats",
     keep: Sequence[str] = (),
     mute: bool = False,
-) -> Judged:
+) -> Query:
     """Judge every file.
 
     Args:
@@ -267,39 +244,26 @@ def judged(
         it does not say; and ``pattern``, a :class:`~spark_sig.stats.Proof` for the number of its
         rows (REFUTED where it does not say), then one for each check, as text.
     """
-    from pyspark.sql import functions as F
-
     layout = Layout(columns)
     ids = range(len(checks)) if ids is None else ids
     memory = "mask" in files.columns
     letters = list(_letters(layout, list(ids), checks, memory=memory))
     if mute:
         letters = [_letter(layout, at if memory else None, ()) for at in ids]
-    values = F.col("partitionValues")
-    # Names of columns stay in types and literals: in text Spark would substitute ${…}.
-    parsed = F.from_json(statistics, _type(layout), {"columnNameOfCorruptRecord": "broken"})
-    read = files.select(
-        "*",
-        parsed.cast(_type(layout, safe=True)).alias("s"),
-        *[
-            column
-            for at, name in enumerate(layout.partitions)
-            for column in (
-                F.try_element_at(values, F.lit(name)).alias(f"p{at}"),
-                F.map_contains_key(values, name).alias(f"h{at}"),
-            )
-        ],
+    partitions = "".join(
+        f", try_element_at(partitionValues, {literal(name)}) AS p{at}"
+        f", map_contains_key(partitionValues, {literal(name)}) AS h{at}"
+        for at, name in enumerate(layout.partitions)
     )
     structs = "".join(f", ({sql}) AS present{at}" for at, sql in enumerate(layout.structs.values()))
     absent = "".join(
-        f", CAST(NULL AS {kind}) AS {name}"
-        for name, kind in (("trusted", "boolean"), ("removed", "boolean"))
+        f", CAST(NULL AS boolean) AS {name}"
+        for name in ("trusted", "removed")
         if name not in files.columns
     )
     opened = f"CASE WHEN removed THEN '{Proof.UNKNOWN.value}' ELSE '{Proof.PROVEN.value}' END"
     # What depends on the partition is neither repeated nor moved: a condition on the pattern would
     # parse the statistics again wherever it names it.
-    # Every DataFrame that is made is analysed anew, so all that follows the first one is one text.
     text = f"""
         SELECT {", ".join([*keep, "kept"])},
             CASE WHEN spark_partition_id() < 0 THEN NULL
@@ -313,10 +277,12 @@ def judged(
                 IF(s.broken IS NULL AND gone BETWEEN 0 AND s.n, s.n - gone, NULL) AS kept,
                 gone > 0 OR coalesce(s.tight, 'true') <> 'true' AS wide{structs}
             FROM (
-                SELECT *, coalesce(deletionVector.cardinality, 0) AS gone{absent} FROM {{files}}
+                SELECT *, coalesce(deletionVector.cardinality, 0) AS gone{partitions}{absent},
+                    CAST({_parsed(layout, statistics)} AS {_type(layout, safe=True)}) AS s
+                FROM {{query}}
             )
         )"""
-    return Judged(text, read)
+    return files.within(text, [*keep, "kept", "pattern"])
 
 
 def _letters(
@@ -382,30 +348,38 @@ def _case(verdict: Verdict, remembered: str) -> str:
     return f"CASE {when} ELSE '{Proof.UNKNOWN.value}' END" if when else f"'{Proof.UNKNOWN.value}'"
 
 
-def _type(layout: Layout, *, safe: bool = False) -> T.StructType:
-    """Return the type of a file's statistics, with names as in the log or with safe ones."""
-    from pyspark.sql import types as T
+def _parsed(layout: Layout, statistics: str) -> str:
+    options = "map('columnNameOfCorruptRecord', 'broken')"
+    return f"from_json({statistics}, {literal(_type(layout))}, {options})"
 
+
+def _type(layout: Layout, *, safe: bool = False) -> str:
+    """Return the type of a file's statistics, with names as in the log or with safe ones."""
     # As text, a flag that is no boolean is not taken for an absent one.
-    named = [("numRecords", "n", T.LongType()), ("tightBounds", "tight", T.StringType())]
-    fields = [T.StructField(short if safe else name, kind) for name, short, kind in named]
-    fields.append(T.StructField("broken", T.StringType()))
-    parts: list[tuple[str, str, dict[str, Any], T.DataType]] = [
-        ("nullCount", "counts", layout.counts, T.LongType()),
+    named = [
+        ("numRecords", "n", "bigint"),
+        ("tightBounds", "tight", "string"),
+        ("broken", "broken", "string"),
+    ]
+    fields = [(short if safe else name, kind) for name, short, kind in named]
+    parts = [
+        ("nullCount", "counts", layout.counts, "bigint"),
         # As text, no bound that does not fit its column makes the whole record a broken one.
-        ("minValues", "low", layout.bounds, T.StringType()),
-        ("maxValues", "high", layout.bounds, T.StringType()),
+        ("minValues", "low", layout.bounds, "string"),
+        ("maxValues", "high", layout.bounds, "string"),
     ]
     for name, short, tree, leaf in parts:
         if tree:
-            fields.append(T.StructField(short if safe else name, _tree(tree, leaf, safe)))
-    return T.StructType(fields)
+            fields.append((short if safe else name, _tree(tree, leaf, safe)))
+    return _struct(fields)
 
 
-def _tree(tree: dict[str, Any], leaf: T.DataType, safe: bool) -> T.StructType:
-    from pyspark.sql import types as T
+def _tree(tree: dict[str, Any], leaf: str, safe: bool) -> str:
+    return _struct(
+        (f"c{at}" if safe else name, _tree(inner, leaf, safe) if inner else leaf)
+        for at, (name, inner) in enumerate(tree.items())
+    )
 
-    fields = T.StructType()
-    for at, (name, inner) in enumerate(tree.items()):
-        fields.add(f"c{at}" if safe else name, _tree(inner, leaf, safe) if inner else leaf)
-    return fields
+
+def _struct(fields: Iterable[tuple[str, str]]) -> str:
+    return f"struct<{', '.join(f'{quoted(name)}: {kind}' for name, kind in fields)}>"

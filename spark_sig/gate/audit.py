@@ -5,9 +5,8 @@ from __future__ import annotations
 import math
 import secrets
 
-from spark_sig.delta.files import Group, grouped, read_groups
+from spark_sig.delta.files import Group, grouped, is_in, read_groups
 from spark_sig.delta.log import spark_errors
-from spark_sig.delta.statistics import Judged
 from spark_sig.errors import Code
 from spark_sig.gate.proofs import Proofs
 from spark_sig.gate.scan import explained, tally_parts
@@ -26,26 +25,20 @@ def audit_proofs(proofs: Proofs, share: float) -> Audit:
     Raises:
         SourceError: where the files cannot be read.
     """
-    proven = [group for group in proofs.groups or () if proofs.is_proven(group)]
+    known = proofs.groups or ()
+    proven = [place for place, group in enumerate(known) if group.is_proven]
     if proofs.opened is None or proofs.files is None or not proven:
         return Audit(share, 0, 0)
-    number = max(1, math.ceil(share * sum(group.files for group in proven)))
-    patterns = ", ".join(repr(group.pattern) for group in proven if not group.mixed)
-    others = ", ".join(repr(g.pattern) for g in proofs.groups or () if not g.mixed)
-    mixed = any(group.mixed for group in proven)
-    chosen = " OR ".join(
-        [f"pattern IN ({patterns})"] * bool(patterns)
-        + [f"pattern NOT IN ({others})" if others else "true"] * mixed
-    )
+    number = max(1, math.ceil(share * sum(known[place].files for place in proven)))
     try:
         # The seed is in the text, so that counting and reading choose the same files.
         sample = proofs.files.within(
-            f"SELECT * FROM {{judged}} WHERE {chosen} "
-            f"ORDER BY xxhash64(path, {secrets.randbits(60)}L), path LIMIT {number}"
+            f"SELECT * FROM {{query}} WHERE {is_in(proven, known)} "
+            f"ORDER BY xxhash64(path, {secrets.randbits(60)}L), path LIMIT {number}",
+            proofs.files.columns,
         )
-        files = Judged("SELECT * FROM {files}", sample)
-        groups = grouped(files)
-        frames = read_groups(proofs.opened, files, groups, range(len(groups)))
+        groups = grouped(sample)
+        frames = read_groups(proofs.opened, sample, groups, range(len(groups)))
     except spark_errors() as error:
         raise explained(error) from error
     rows, lies, limit = 0, list[Lie](), proofs.plan.policy.examples

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from spark_sig.delta.columns import Column
-from spark_sig.delta.files import snapshot_columns
+from spark_sig.delta.files import is_in
 from spark_sig.delta.ledger import DV_ID, Ledger, LedgerKey
 from spark_sig.delta.log import Snapshot
+from spark_sig.delta.query import Query
 from spark_sig.errors import SourceError
 from spark_sig.gate.proofs import Proofs
 from spark_sig.plan import EnforcementPlan
@@ -53,22 +54,22 @@ class Memory:
             self.side,
         )
 
-    def recall(self, key: LedgerKey, files: DataFrame) -> tuple[DataFrame, DataFrame]:
+    def recall(self, key: LedgerKey, files: Query) -> tuple[Query, DataFrame]:
         """Return files with the mask of what is known of each, and the facts, which are cached.
 
         Raises:
             SourceError: where the ledger cannot be read.
         """
         facts = self.ledger.facts(key)
-        joined = files.sparkSession.sql(
+        joined = files.within(
             f"""
-            SELECT files.*, facts.mask
-            FROM (SELECT *, {DV_ID} AS dv FROM {{files}}) files
+            SELECT {", ".join(f"files.{name}" for name in files.columns)}, facts.mask
+            FROM (SELECT *, {DV_ID} AS dv FROM {{query}}) files
             LEFT JOIN {{facts}} facts ON files.path = facts.path AND files.dv = facts.dv""",
-            files=files,
+            [*files.columns, "mask"],
             facts=facts,
         )
-        return joined.drop("dv"), facts
+        return joined, facts
 
     def told(self, proofs: Proofs, tally: Tally, *, trustworthy: bool) -> str:
         """Write down what was found, and say what the ledger gave and took.
@@ -85,7 +86,7 @@ class Memory:
             used = proofs.note
         if not trustworthy:
             return f"{used}; nothing added, as the report is not complete"
-        key = self.key(proofs.source.snapshot, proofs.asked, snapshot_columns(proofs.opened))
+        key = self.key(proofs.source.snapshot, proofs.asked, proofs.columns)
         try:
             return f"{used}, {self.record(key, proofs, tally):,} facts added"
         except SourceError as error:
@@ -106,15 +107,15 @@ class Memory:
             SourceError: where the ledger cannot be written.
         """
         assert proofs.files is not None
-        if not any(proofs.is_read(group) for group in proofs.groups or ()):
+        groups = proofs.groups or ()
+        read = [place for place, group in enumerate(groups) if group.is_read]
+        if not read:
             return 0
-        unread = [group.pattern for group in proofs.groups or () if not proofs.is_read(group)]
-        left = f"AND pattern NOT IN ({', '.join(map(repr, unread))})" if unread else ""
         files = proofs.files.within(
-            f"SELECT path, {DV_ID} AS dv, {_mask(proofs, tally)} AS mask FROM {{judged}} "
-            f"WHERE kept IS NOT NULL {left}"
+            f"SELECT path, {DV_ID} AS dv, {_mask(proofs, tally)} AS mask FROM {{query}} "
+            f"WHERE kept IS NOT NULL AND ({is_in(read, groups)})"
         )
-        return self.ledger.record(key, files)
+        return self.ledger.record(key, files.frame())
 
 
 def _mask(proofs: Proofs, tally: Tally) -> str:

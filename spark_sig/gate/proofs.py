@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from spark_sig.delta.files import (
-    Group,
-    letters,
-    read_groups,
-)
-from spark_sig.delta.statistics import Judged
+from spark_sig.delta.columns import Column
+from spark_sig.delta.files import Group, read_groups
+from spark_sig.delta.query import Query
 from spark_sig.plan import EnforcementPlan, Rung
-from spark_sig.planning.claims import check_claims
 from spark_sig.report import Decided
 from spark_sig.sources import Resolved
-from spark_sig.stats import Proof
+from spark_sig.stats import Claim, Proof
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -38,6 +34,8 @@ class Proofs:
         statistics: which statistics were asked, or why none were.
         checks: ids of the checks that rows, or what is known of files, have to decide.
         groups: the files; None where there is no list of them.
+        claims: what would prove each check, by its id; none where nothing would.
+        columns: the table's columns, by their logical names.
         opened: Delta's own snapshot.
         files: the files, judged.
         note: why the ledger was not read; empty where it was, or where there is none.
@@ -49,44 +47,32 @@ class Proofs:
     statistics: str
     checks: tuple[int, ...] = ()
     groups: tuple[Group, ...] | None = None
+    claims: Mapping[int, Sequence[Claim]] = field(default_factory=dict)
+    columns: Mapping[str, Column] = field(default_factory=dict)
     opened: Any = None
-    files: Judged | None = None
+    files: Query | None = None
     note: str = ""
 
     def known(self, group: Group) -> Mapping[int, Proof]:
         """Return what is known of each check in a group of files."""
-        return letters(group, self.checks)
-
-    def is_read(self, group: Group) -> bool:
-        """Say whether rows of a group of files have to be read."""
-        return not Proof(group.pattern[0]).decided or not all(
-            proof.decided for proof in self.known(group).values()
-        )
-
-    def is_proven(self, group: Group) -> bool:
-        """Say whether anything is known of a group of files that rows need not be read for."""
-        return not self.is_read(group) or any(p.decided for p in self.known(group).values())
+        return {check: group.proof(at) for at, check in enumerate(self.checks)}
 
     @property
     def files_remembered(self) -> int:
         """Data files of which the ledger knows something that statistics do not."""
-        return sum(
-            group.files
-            for group in self.groups or ()
-            if Proof.REMEMBERED in self.known(group).values()
-        )
+        return sum(group.files for group in self.groups or () if group.has(Proof.REMEMBERED))
 
     @property
     def files_read(self) -> int | None:
         """Data files that rows have to be read of."""
         if self.groups is None:
             return self.source.info.files
-        return sum(group.files for group in self.groups if self.is_read(group))
+        return sum(group.files for group in self.groups if group.is_read)
 
     @property
     def rows_proven(self) -> int:
         """Rows that need not be read."""
-        return sum(group.rows for group in self.groups or () if not self.is_read(group))
+        return sum(group.rows for group in self.groups or () if not group.is_read)
 
     @property
     def rows_counted_with_others(self) -> int:
@@ -100,15 +86,16 @@ class Proofs:
     @property
     def refuted(self) -> dict[int, str]:
         """The checks that statistics refute, and what they observe."""
-        claims = check_claims(self.plan)
         found = {
             check
             for group in self.groups or ()
+            if group.has(Proof.REFUTED)
             for check, proof in self.known(group).items()
             if proof is Proof.REFUTED
         }
         return {
-            check: " or ".join(claim.observed for claim in claims[check]) for check in sorted(found)
+            check: " or ".join(claim.observed for claim in self.claims[check])
+            for check in sorted(found)
         }
 
     def parts(self, *, counted: bool) -> list[tuple[DataFrame, EnforcementPlan]]:
@@ -126,7 +113,7 @@ class Proofs:
         read = [
             place
             for place, group in enumerate(self.groups)
-            if self.is_read(group) and counted is not self._is_apart(group)
+            if group.is_read and counted is not self._is_apart(group)
         ]
         plans = [self.plan_for(self.groups[place]) for place in read]
         if len(read) == len(self.groups) == 1 and any(check.scanned for check in plans[0].checks):
@@ -145,12 +132,12 @@ class Proofs:
                 checks[check] = checks[check]._replace(rung=_RUNGS[proof])
         return self.plan._replace(checks=tuple(checks))
 
-    @property
-    def refutations(self) -> dict[int, tuple[Decided, ...]]:
-        """What decides the checks that statistics refute."""
+    def refutations(self, refuted: Iterable[int]) -> dict[int, tuple[Decided, ...]]:
+        """Return what decides the checks that statistics refute."""
         found: dict[int, tuple[Decided, ...]] = {}
-        for check in self.refuted:
-            mine = [g for g in self.groups or () if self.known(g)[check] is Proof.REFUTED]
+        for check in refuted:
+            at = self.checks.index(check)
+            mine = [g for g in self.groups or () if g.proof(at) is Proof.REFUTED]
             rows, files = sum(g.rows for g in mine), sum(g.files for g in mine)
             found[check] = (Decided(Rung.STATS, rows, files),)
         return found
@@ -160,14 +147,13 @@ class Proofs:
         if self.groups is None:
             return None
         files = sum(group.files for group in self.groups)
-        known = [(group, self.known(group)) for group in self.groups]
         found: dict[int, tuple[Decided, ...]] = {
             at: (Decided(check.rung, total, files),) for at, check in enumerate(self.plan.checks)
         }
-        for at in self.checks:
+        for place, at in enumerate(self.checks):
             parts = []
             for proof, rung in _RUNGS.items():
-                if mine := [group for group, proofs in known if proofs[at] is proof]:
+                if mine := [group for group in self.groups if group.proof(place) is proof]:
                     rows = sum(group.rows for group in mine)
                     parts.append(Decided(rung, rows, sum(group.files for group in mine)))
             if left := files - sum(part.files or 0 for part in parts):

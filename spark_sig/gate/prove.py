@@ -7,26 +7,25 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from spark_sig.delta.columns import Column, schema_columns, types_of
+from spark_sig.delta.columns import Column, schema_columns, table_columns, types_of
 from spark_sig.delta.constraints import check_bounds
 from spark_sig.delta.files import (
     counted,
     grouped,
     list_files,
     merged,
-    snapshot_columns,
     unreadable,
 )
 from spark_sig.delta.ledger import DV_ID
 from spark_sig.delta.log import (
-    Snapshot,
     is_classic,
-    open_newest,
+    newest_of,
     open_snapshot,
     spark_errors,
-    table_configuration,
+    table_metadata,
 )
-from spark_sig.delta.statistics import Judged, is_plain, judged
+from spark_sig.delta.query import Query
+from spark_sig.delta.statistics import is_plain, judged
 from spark_sig.delta.storage import scan_size
 from spark_sig.delta.writers import written_by_spark
 from spark_sig.engines.footers import footers_of, listed_files, wanted_leaves, without_folders
@@ -36,10 +35,10 @@ from spark_sig.gate.proofs import OFF, Proofs
 from spark_sig.plan import EnforcementPlan, Rung
 from spark_sig.planning.claims import check_claims
 from spark_sig.sources import Resolved
-from spark_sig.stats import Claim, Proof
+from spark_sig.stats import Bounds, Claim, Place, Proof
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import SparkSession
 
 # What a report says of statistics.
 UNPINNED = "none: the source is not pinned to a version"
@@ -103,17 +102,18 @@ def _logged(
     snapshot, spark = source.snapshot, source.frame.sparkSession
     assert snapshot is not None
     opened = open_snapshot(spark, snapshot)
-    columns = snapshot_columns(opened)
+    metadata = table_metadata(opened)
+    columns, claims = table_columns(metadata), check_claims(plan)
     constrained = plan
     if stats:
-        constrained = _constrained(spark, plan, columns, table_configuration(opened))
-    claims = check_claims(plan)
+        known = check_bounds(spark, metadata["configuration"], dict(types_of(columns)))
+        constrained = _constrained(plan, claims, known)
     scanned = (at for at, check in enumerate(constrained.checks) if check.scanned)
     checks = tuple(sorted(scanned, key=lambda at: not is_plain(columns, claims.get(at, ()))))
     asked = _affordable([claims.get(check, ()) for check in checks], columns)
     listed = list_files(spark, opened)
     names = listed.columns
-    files = _with_removed(spark, snapshot, listed)
+    files = _with_removed(spark, opened, listed)
     if stats and any(claim.no_nan for claims in asked for claim in claims):
         files = _with_trusted(spark, opened, files)
     note = ""
@@ -133,6 +133,8 @@ def _logged(
         LOG if stats else OFF,
         checks,
         tuple(groups),
+        claims,
+        columns,
         opened,
         verdicts,
         note,
@@ -153,51 +155,46 @@ def _affordable(
     return [() if at in dropped else claims for at, claims in enumerate(checks)]
 
 
-def _with_removed(spark: SparkSession, snapshot: Snapshot, files: DataFrame) -> DataFrame:
+def _with_removed(spark: SparkSession, opened: Any, files: Query) -> Query:
     """Mark files that the newest version no longer has: VACUUM may have removed them.
 
     The same goes for their deletion vectors.
     """
-    newest = open_newest(spark, snapshot)
-    if int(newest.version()) == snapshot.version:
+    newest = newest_of(opened)
+    if newest.version() == opened.version():
         return files
-    return spark.sql(
+    still = list_files(spark, newest, "newest")
+    return files.within(
         f"""
-        SELECT files.*, still.path IS NULL AS removed
-        FROM (SELECT *, {DV_ID} AS dv FROM {{files}}) files
-        LEFT JOIN (SELECT DISTINCT path, {DV_ID} AS dv FROM {{newest}}) still
+        SELECT {", ".join(f"files.{name}" for name in files.columns)}, still.path IS NULL AS removed
+        FROM (SELECT *, {DV_ID} AS dv FROM {{query}}) files
+        LEFT JOIN (SELECT DISTINCT path, {DV_ID} AS dv FROM ({still.text})) still
         ON files.path = still.path AND files.dv = still.dv""",
-        files=files,
-        newest=list_files(spark, newest),
-    ).drop("dv")
+        [*files.columns, "removed"],
+        **still.frames,
+    )
 
 
-def _with_trusted(spark: SparkSession, opened: Any, files: DataFrame) -> DataFrame:
+def _with_trusted(spark: SparkSession, opened: Any, files: Query) -> Query:
     """Mark the files that Spark wrote, whose bounds tell whether there is NaN."""
     written = written_by_spark(spark, opened)
     if written is None:
         return files
-    return spark.sql(
-        "SELECT files.*, written.path IS NOT NULL AS trusted FROM {files} files "
+    return files.within(
+        "SELECT files.*, written.path IS NOT NULL AS trusted FROM {query} files "
         "LEFT JOIN {written} written ON files.path = written.path",
-        files=files,
+        [*files.columns, "trusted"],
         written=written,
     )
 
 
 def _constrained(
-    spark: SparkSession,
-    plan: EnforcementPlan,
-    columns: Mapping[str, Column],
-    configuration: Mapping[str, str],
+    plan: EnforcementPlan, claims: Mapping[int, Sequence[Claim]], known: Mapping[Place, Bounds]
 ) -> EnforcementPlan:
     """Return the plan with the checks that CHECK constraints prove, which hold for all rows."""
-    known = check_bounds(spark, configuration, dict(types_of(columns)))
-    if not known:
-        return plan
     checks = list(plan.checks)
-    for check, claims in check_claims(plan).items():
-        if all(claim.holds(known) for claim in claims) and checks[check].scanned:
+    for check, asked in claims.items() if known else ():
+        if all(claim.holds(known) for claim in asked) and checks[check].scanned:
             checks[check] = checks[check]._replace(rung=Rung.SCHEMA)
     return plan._replace(checks=tuple(checks))
 
@@ -209,58 +206,56 @@ def _with_footers(found: Proofs, held: ExitStack) -> Proofs:
     """Ask the footers of the files of which the log leaves a check open that they may decide."""
     assert found.groups is not None
     assert found.files is not None
-    if table_configuration(found.opened).get("delta.columnMapping.mode") == "id":
-        return found  # Spark finds the columns of such files by their ids, whatever their names
-    columns = snapshot_columns(found.opened)
-    claims = check_claims(found.plan)
-    open_checks = _worthwhile(found, claims)
-    asked = [claims[check] if check in open_checks else () for check in found.checks]
-    wanted = wanted_leaves(found.plan.source, columns, asked)
+    open_checks = _worthwhile(found)
+    asked = [found.claims[check] if check in open_checks else () for check in found.checks]
+    wanted = wanted_leaves(found.plan.source, found.columns, asked)
     if not wanted:
         return found
-    names = found.files.files.columns[: len(found.opened.allFiles().columns())]
+    configuration = table_metadata(found.opened)["configuration"]
+    if configuration.get("delta.columnMapping.mode") == "id":
+        return found  # Spark finds the columns of such files by their ids, whatever their names
+    names = found.files.columns[:-2]  # those of the log
     places = [at for at, check in enumerate(found.checks) if check in open_checks]
     unsure = " OR ".join(f"substr(pattern, {at + 2}, 1) = '{Proof.UNKNOWN.value}'" for at in places)
     root = str(found.opened.deltaLog().dataPath().toUri().toString())
-    judged_files = found.files.within(
-        f"SELECT *, kept IS NOT NULL AND ({unsure}) AS open FROM {{judged}}"
-    ).withColumnsRenamed({"kept": "told", "pattern": "known"})
-    spark = judged_files.sparkSession
-    entries = judged_files.where("open")
-    number = sum(group.files for group in found.groups if found.is_read(group))
-    read = footers_of(entries, wanted, root, number)
-    again = judged(read, columns, asked, statistics="footer", keep=[*names, "told", "known"])
+    kept = ", ".join(names)
+    known = found.files.within(
+        f"SELECT {kept}, kept AS told, pattern AS known, "
+        f"kept IS NOT NULL AND ({unsure}) AS open FROM {{query}}"
+    )
+    entries = known.within("SELECT * FROM {query} WHERE open").frame()
+    number = sum(group.files for group in found.groups if group.is_read)
+    read = Query.of(footers_of(entries, wanted, root, number))
+    again = judged(read, found.columns, asked, statistics="footer", keep=[*names, "told", "known"])
     # A footer that counts other rows than the log is none of the same file.
     best = ", ".join(
         f"IF(substr(known, {at}, 1) = '{Proof.UNKNOWN.value}', substr(pattern, {at}, 1), "
         f"substr(known, {at}, 1))"
         for at in range(2, len(found.checks) + 2)
     )
-    kept = ", ".join(names)
     decided = again.within(
         f"SELECT {kept}, told AS kept, IF(kept <=> told, "
         f"concat(substr(known, 1, 1), {best}), known) AS pattern "
-        "FROM {judged}"
+        "FROM {query}"
     )
-    others = spark.sql(
-        f"SELECT {kept}, told AS kept, known AS pattern FROM {{files}} WHERE NOT open",
-        files=judged_files,
+    others = known.within(
+        f"SELECT {kept}, told AS kept, known AS pattern FROM {{query}} WHERE NOT open"
     )
     # Groups are read after they are counted: the footers must not be read again for that.
-    whole = decided.unionAll(others).persist()
+    whole = decided.frame().unionAll(others.frame()).persist()
     held.callback(whole.unpersist)
-    files = Judged("SELECT * FROM {files}", whole)
+    files = Query.of(whole)
     return replace(found, statistics=BOTH, groups=tuple(grouped(files)), files=files)
 
 
-def _worthwhile(found: Proofs, claims: Mapping[int, Sequence[Claim]]) -> set[int]:
+def _worthwhile(found: Proofs) -> set[int]:
     """Return the open checks for which reading footers costs less than reading rows."""
     open_checks: set[int] = set()
     for group in found.groups or ():
         left = {
             check
             for check, proof in found.known(group).items()
-            if proof is Proof.UNKNOWN and check in claims
+            if proof is Proof.UNKNOWN and check in found.claims
         }
         if left and group.rows * len(left) >= VALUES_A_FOOTER * max(group.files, 20):
             open_checks |= left
@@ -282,6 +277,6 @@ def _parquet(source: Resolved, plan: EnforcementPlan) -> Proofs:
     wanted = wanted_leaves(plan.source, columns, asked)
     if not wanted:
         return Proofs(source, plan, plan, OFF)
-    files = footers_of(listed_files(source.frame, uris), wanted, "", len(uris))
+    files = Query.of(footers_of(listed_files(source.frame, uris), wanted, "", len(uris)))
     group = merged(grouped(judged(files, columns, asked, statistics="footer")))
-    return Proofs(source, plan, plan, FOOTERS, checks, (group,))
+    return Proofs(source, plan, plan, FOOTERS, checks, (group,), claims, columns)

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import reduce
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+import pyarrow as pa
 
 from spark_sig.delta.log import first_line
 from spark_sig.engines.catalyst import compile_expressions, numbered, source_columns
 from spark_sig.engines.expressions import Expressions
 from spark_sig.engines.stage import group_tallies, merged_tally, partial_tallies
 from spark_sig.errors import SignatureError, SourceError
+from spark_sig.kernels.summary import summarise_details
 from spark_sig.plan import EnforcementPlan, FieldPlan, Rung
 from spark_sig.planner import node_checks
-from spark_sig.tally import CheckTally, Example, Tally
+from spark_sig.tally import Tally
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -104,6 +107,8 @@ def _tally_clean(parts: Sequence[Part], limit: int) -> Tally | None:
 # they violate, and how.
 FEW_KINDS = 10_000
 
+_VIOLATIONS = pa.list_(pa.struct([("check", pa.int32()), ("observed", pa.string())]))
+
 
 def tally_few(parts: Sequence[Part], limit: int) -> Tally | None:
     """Tally rows without keys on the driver, by their kinds; None where there are too many."""
@@ -111,20 +116,14 @@ def tally_few(parts: Sequence[Part], limit: int) -> Tally | None:
     rows = kinds.limit(FEW_KINDS + 1).collect()
     if len(rows) > FEW_KINDS:
         return None
-    return Tally.total((_kind_tally(row["detail"], row["count"], limit) for row in rows), limit)
-
-
-def _kind_tally(detail: Any, count: int, limit: int) -> Tally:
-    if detail is None:
-        return Tally(limit, count, 0, {})
-    shown = min(count, limit)
-    checks = {
-        found["check"]: CheckTally(
-            count, (found["observed"],), (Example((), found["observed"]),) * shown
-        )
-        for found in detail["violations"]
-    }
-    return Tally(limit, count, count if checks else 0, checks)
+    found = [
+        [violation.asDict() for violation in row["detail"]["violations"]] if row["detail"] else None
+        for row in rows
+    ]
+    details = pa.StructArray.from_arrays(
+        [pa.nulls(len(found), pa.struct([])), pa.array(found, _VIOLATIONS)], ["key", "violations"]
+    )
+    return summarise_details(limit, details, [row["count"] for row in rows])
 
 
 def _partials(part: Part, limit: int, row_key: Sequence[str]) -> DataFrame:

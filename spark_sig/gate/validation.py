@@ -160,29 +160,31 @@ def validate_source(
             source=proofs.source.info,
             expected_rows=proofs.source.expected_rows,
         )
-        if fail_fast and proofs.refuted:
-            evidence = Evidence(proofs.statistics, 0)
+        refuted = proofs.refuted
+        if fail_fast and refuted:
             return report(
-                nothing, decided=proofs.refutations, refuted=proofs.refuted, evidence=evidence
+                nothing,
+                decided=proofs.refutations(refuted),
+                refuted=refuted,
+                evidence=Evidence(proofs.statistics, 0),
             )
-        dirty = bool(proofs.refuted)
+        dirty = bool(refuted)
         seen = tally_parts(proofs.parts(counted=True), policy.examples, row_key, dirty=dirty)
         # Apart, as they must not make up for rows of the others that are missing.
         others = tally_parts(proofs.parts(counted=False), policy.examples, row_key, dirty=dirty)
         tally = seen + others
         tally = replace(tally, rows=tally.rows + proofs.rows_proven)
-        report = partial(
-            report,
+        found = report(
             tally,
             uncounted=max(0, others.rows - proofs.rows_counted_with_others),
             decided=proofs.decided(tally.rows),
             audit=audit_proofs(proofs, audit) if audit else None,
+            evidence=Evidence(proofs.statistics, proofs.files_read),
         )
-        evidence = Evidence(proofs.statistics, proofs.files_read)
-        if memory is not None:
-            told = memory.told(proofs, tally, trustworthy=report().sound)
-            evidence = replace(evidence, ledger=told)
-        return report(evidence=evidence)
+        if memory is None:
+            return found
+        told = memory.told(proofs, tally, trustworthy=found.sound)
+        return replace(found, evidence=replace(found.evidence, ledger=told))
 
 
 def _check_key(plan: EnforcementPlan, row_key: Sequence[str]) -> None:
