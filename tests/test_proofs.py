@@ -12,6 +12,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import deltalake
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -1133,7 +1134,6 @@ def test_a_table_converted_from_parquet(spark: SparkSession, tmp_path: Path) -> 
 
 @pytest.mark.slow
 def test_a_table_that_delta_rs_wrote(spark: SparkSession, tmp_path: Path) -> None:
-    deltalake = pytest.importorskip("deltalake")
     path = tmp_path / "t"
     for at in range(3):
         table = pa.table(

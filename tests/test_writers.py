@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import deltalake
 import pytest
 
 from spark_sig.delta.log import open_snapshot, quoted, read_snapshot
@@ -236,7 +237,6 @@ def files_of(spark: SparkSession, path: Path) -> set[str]:
 
 @pytest.mark.slow
 def test_files_of_delta_rs_are_never_listed(spark: SparkSession, tmp_path: Path) -> None:
-    deltalake = pytest.importorskip("deltalake")
     import pyarrow as pa
 
     path = tmp_path / "t"
