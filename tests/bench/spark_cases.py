@@ -23,15 +23,20 @@ from tests.bench.measure import Ratio, interleaved, timed
 SCALARS = ("long", "double", "integer", "string")
 
 
+# Properties of the tables that are made, where settings begin with it.
+DEFAULTS = "spark.databricks.delta.properties.defaults"
+
+
 def make_table(
-    spark: SparkSession, path: Path, make: Callable[[], DataFrame], indexed: int | None = None
+    spark: SparkSession, path: Path, make: Callable[[], DataFrame], **conf: str
 ) -> DataFrame:
-    """Read a table, made first where it is not there; ``indexed`` columns have statistics."""
+    """Read a table, made first where it is not there, under settings of the session."""
     if not (path / "_delta_log").exists():
-        writer = make().write.format("delta")
-        if indexed is not None:
-            writer = writer.option("delta.dataSkippingNumIndexedCols", str(indexed))
-        writer.save(str(path))
+        for key, value in conf.items():
+            spark.conf.set(key, value)
+        make().write.format("delta").save(str(path))
+        for key in conf:
+            spark.conf.unset(key)
     return spark.read.format("delta").load(str(path))
 
 
@@ -148,7 +153,10 @@ def inference(spark: SparkSession, folder: Path, rows: int) -> Iterator[Ratio]:
     make_table(spark, path, lambda: spark.range(rows).selectExpr(*scalar_columns(False)))
     bare = folder / f"bare-{rows}"
     unknown = make_table(
-        spark, bare, lambda: spark.range(rows).selectExpr(*scalar_columns(False)), 0
+        spark,
+        bare,
+        lambda: spark.range(rows).selectExpr(*scalar_columns(False)),
+        **{f"{DEFAULTS}.dataSkippingNumIndexedCols": "0"},
     )
 
     def infer(table: Path, read: int) -> Callable[[], None]:
