@@ -121,7 +121,11 @@ def test_keys_are_of_these_rules() -> None:
     assert KEY.rules == RULES
 
 
-def test_what_is_known_is_not_written_again(spark: SparkSession, ledger: Ledger) -> None:
+@pytest.mark.parametrize("few", [0, 1, 2, 10_000])
+def test_what_is_known_is_not_written_again(
+    spark: SparkSession, ledger: Ledger, monkeypatch: pytest.MonkeyPatch, few: int
+) -> None:
+    monkeypatch.setattr("spark_sig.delta.ledger.FEW_FACTS", few)
     folder = Path(ledger.path.removeprefix("file:"))
     assert ledger.record(KEY, files(spark, ("a", "", "11"), ("b", "", "01"))) == 2
     assert commits(folder) == 2
@@ -134,6 +138,20 @@ def test_what_is_known_is_not_written_again(spark: SparkSession, ledger: Ledger)
     assert commits(folder) == 3
     assert written(spark, folder).count() == 4
     assert held(ledger) == [("a", "", "11"), ("a", "u1", "11"), ("b", "", "11")]
+
+
+def test_what_a_caller_knows_is_not_read_again(
+    spark: SparkSession, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger.record(KEY, files(spark, ("a", "", "11"), ("b", "", "01")))
+    known = ledger.facts(KEY)
+    monkeypatch.setattr(Ledger, "_recall", None)
+    assert ledger.record(KEY, files(spark, ("a", "", "10"), ("b", "", "11")), known) == 1
+    # what another job has added meanwhile is there twice, and counts once
+    assert ledger.record(KEY, files(spark, ("b", "", "11")), known) == 1
+    monkeypatch.undo()
+    assert written(spark, ledger.path).count() == 4
+    assert held(ledger) == [("a", "", "11"), ("b", "", "11")]
 
 
 def test_of_several_masks_the_best_is_taken(spark: SparkSession, ledger: Ledger) -> None:
@@ -213,20 +231,28 @@ def test_a_run_writes_one_file_and_reads_nothing_to_do_so(
         assert row["operationMetrics"]["numFiles"] == "1"
 
 
-def test_nothing_stays_in_the_cache(spark: SparkSession, ledger: Ledger) -> None:
+@pytest.mark.parametrize("few", [0, 1])
+def test_nothing_stays_in_the_cache(
+    spark: SparkSession, ledger: Ledger, monkeypatch: pytest.MonkeyPatch, few: int
+) -> None:
+    monkeypatch.setattr("spark_sig.delta.ledger.FEW_FACTS", few)
     spark.catalog.clearCache()
     cache = spark._jsparkSession.sharedState().cacheManager()
     ledger.record(KEY, files(spark, ("a", "", "1")))
     ledger.record(KEY, files(spark, ("a", "", "1")))
     assert cache.isEmpty()
     facts = ledger.facts(KEY)
-    assert not cache.isEmpty()
+    assert cache.isEmpty() == (few > 0)
     facts.unpersist(blocking=True)
     assert cache.isEmpty()
 
 
-def test_facts_outlive_the_ledger(spark: SparkSession, ledger: Ledger) -> None:
+@pytest.mark.parametrize("few", [0, 1])
+def test_facts_outlive_the_ledger(
+    spark: SparkSession, ledger: Ledger, monkeypatch: pytest.MonkeyPatch, few: int
+) -> None:
     """A later query that uses them must not fail because of the ledger."""
+    monkeypatch.setattr("spark_sig.delta.ledger.FEW_FACTS", few)
     ledger.record(KEY, files(spark, ("a", "", "1")))
     facts = ledger.facts(KEY)
     shutil.rmtree(ledger.path.removeprefix("file:"))

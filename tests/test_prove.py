@@ -75,6 +75,7 @@ def parquet(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Pa
 def eager(monkeypatch: pytest.MonkeyPatch) -> None:
     """Footers are read, however few rows they stand for."""
     monkeypatch.setattr(prove, "VALUES_A_FOOTER", 0)
+    monkeypatch.setattr(prove, "VALUES_A_STAGE", 0)
     monkeypatch.setattr(prove, "BYTES_A_STAGE", 0)
 
 

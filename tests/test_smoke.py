@@ -68,8 +68,15 @@ def check(seen: dict[str, Any], basis: str) -> None:
 
 @pytest.mark.connect
 def test_spark_connect() -> None:
-    # The log is out of reach there: every column is read.
-    check(smoke(sys.executable, "connect"), "scanned")
+    # The log is out of reach there: every column is read, and neither proven nor remembered.
+    seen = smoke(sys.executable, "connect")
+    check(seen, "scanned")
+    for turn in ("first", "second"):
+        verdict, (statistics, _, ledger), audited = seen[f"proof.{turn}"]
+        assert verdict == [True, 400]
+        assert "out of reach" in statistics
+        assert "not used" in ledger
+        assert audited == [0, 0, 0]
 
 
 @pytest.mark.matrix
@@ -77,3 +84,14 @@ def test_spark_35(spark35_python: Path) -> None:
     seen = smoke(spark35_python, "classic")
     assert seen["spark"].startswith("3.5.")
     check(seen, "statistics")
+    log = "the table's log"
+    assert seen["proof.first"] == [
+        [True, 400],
+        [log, 1, "0 files remembered, 1 facts added"],
+        [1, 400, 0],
+    ]
+    assert seen["proof.second"] == [
+        [True, 400],
+        [log, 0, "1 files remembered, 0 facts added"],
+        [1, 400, 0],
+    ]

@@ -22,18 +22,18 @@ from spark_sig.delta.log import (
     first_line,
     is_classic,
     is_table,
-    open_snapshot,
     quoted,
     read_snapshot,
     read_version,
     spark_errors,
 )
 from spark_sig.delta.names import in_catalog, is_path, why_no_delta
+from spark_sig.delta.query import literal
 from spark_sig.delta.storage import absolute
 from spark_sig.errors import SourceError
 
 if TYPE_CHECKING:
-    from pyspark.sql import Column, DataFrame, SparkSession
+    from pyspark.sql import DataFrame, SparkSession
 
 # The version of the rules by which verdicts are made; those of other versions are not used.
 RULES = 1
@@ -64,8 +64,8 @@ _TYPES = {name: kind.removesuffix("_ltz") for name, kind in COLUMNS.items()}
 
 _PART = r"`(?:[^`]|``)+`|[^`.\s]+"
 
-# Bytes of a ledger, some hundred thousand rows, that one task reads in a second or two.
-_SMALL = 16 << 20
+# Facts that the driver holds; more stay in Spark's cache.
+FEW_FACTS = 10_000
 
 # How often a commit is tried against others, and the seconds after which it first is again.
 _ATTEMPTS, _PAUSE = 6, 0.1
@@ -121,22 +121,17 @@ class Ledger:
 
         Returns:
             Columns ``path``, ``dv`` (:data:`DV_ID`) and ``mask``, ``1`` for each check that held;
-            a row for each path and deletion vector.  The rows stay in Spark's cache until the
-            caller lets go of them (``unpersist``): later queries do not depend on the ledger.
+            a row for each path and deletion vector.  Later queries do not depend on the ledger:
+            few rows are held by the driver, many stay in Spark's cache until the caller lets go
+            of them (``unpersist``).
 
         Raises:
             SourceError: where the ledger cannot be read.
         """
         with self._failing("read"):
-            found = self._known(key).persist()
-            try:
-                found.count()
-            except BaseException:
-                found.unpersist()
-                raise
-            return found
+            return self._recall(key)
 
-    def record(self, key: LedgerKey, files: DataFrame) -> int:
+    def record(self, key: LedgerKey, files: DataFrame, known: DataFrame | None = None) -> int:
         """Add what the ledger does not know already, as one append; where that is nothing, none.
 
         Args:
@@ -144,6 +139,8 @@ class Ledger:
             files: columns as :meth:`facts` returns them.  Rows without a path, without the name
                 of a deletion vector (``''`` is one), or with a mask that is not made of ``0`` and
                 ``1`` or has no ``1``, say nothing and are left out.
+            known: what :meth:`facts` returned before; it is read now where None.  What another
+                job has added since is then there twice, which facts read as once.
 
         Returns:
             The number of facts that were added.
@@ -151,37 +148,70 @@ class Ledger:
         Raises:
             SourceError: where the ledger cannot be read or written.
         """
-        from pyspark.sql import functions as F
-
         with self._failing("written"):
-            known = self._known(key).alias("known")
-            new = _best(files.where(_well_formed())).alias("new")
-            covered = F.expr("new.path = known.path AND new.dv = known.dv") & (
-                _held("new.mask") <= _held("known.mask")
-            )
-            # counted and written from one read of both
-            fresh = new.join(known, covered, "left_anti").persist()
+            held = self._recall(key) if known is None else known
             try:
-                if count := fresh.count():
-                    self._append(key, fresh)
-                return count
+                fresh = self.spark.sql(
+                    f"""
+                    SELECT new.path, new.dv, new.mask
+                    FROM ({_BEST.format(f"SELECT * FROM {{files}} WHERE {_SOUND}")}) new
+                    LEFT ANTI JOIN {{known}} known
+                    ON new.path = known.path AND new.dv = known.dv
+                        AND {_held("new.mask")} <= {_held("known.mask")}""",
+                    files=files,
+                    known=held,
+                )
+                return self._add(key, fresh)
             finally:
-                fresh.unpersist()
+                if known is None:
+                    held.unpersist()
 
-    def _known(self, key: LedgerKey) -> DataFrame:
-        """Return the facts of a key, at the newest version.
-
-        Where a caller holds these very facts, Spark takes them from its cache.
-        """
-        from pyspark.sql import functions as F
-
+    def _recall(self, key: LedgerKey) -> DataFrame:
         snapshot = read_snapshot(self.spark, self.path)
         if snapshot.table_id != self.table_id:
             raise SourceError("another table has taken its place")
-        rows = read_version(self.spark, snapshot).where(_well_formed())
-        for part in fields(key):
-            rows = rows.where(F.col(part.name) == F.lit(getattr(key, part.name)))
-        return _best(rows.coalesce(1) if _is_small(self.spark, snapshot) else rows)
+        rows = read_version(self.spark, snapshot)
+        # One task stops where there are too many.
+        first = self._known(key, rows.coalesce(1), f"LIMIT {FEW_FACTS + 1}").collect()
+        if sum(row["rows"] for row in first) <= FEW_FACTS:
+            return self._few([(row["path"], row["dv"], row["mask"]) for row in first])
+        found = self._known(key, rows).drop("rows").persist()
+        try:
+            found.count()
+        except BaseException:
+            found.unpersist()
+            raise
+        return found
+
+    def _known(self, key: LedgerKey, rows: DataFrame, limit: str = "") -> DataFrame:
+        """Return the facts of a key among rows of the ledger, and of how many rows they are."""
+        mine = [
+            f"{quoted(part.name)} = {literal(value) if isinstance(value, str) else value}"
+            for part in fields(key)
+            for value in [getattr(key, part.name)]
+        ]
+        chosen = f"SELECT * FROM {{ledger}} WHERE {' AND '.join([*mine, _SOUND])} {limit}"
+        return self.spark.sql(_BEST.format(chosen), ledger=rows)
+
+    def _few(self, facts: list[tuple[str, str, str]]) -> DataFrame:
+        """Return facts that the driver holds as a DataFrame that joins shuffle nothing for."""
+        from pyspark.sql import functions as F
+
+        return F.broadcast(self.spark.createDataFrame(facts, "path string, dv string, mask string"))
+
+    def _add(self, key: LedgerKey, facts: DataFrame) -> int:
+        """Append facts and return their number, having found them but once."""
+        few = facts.limit(FEW_FACTS + 1).collect()
+        if len(few) <= FEW_FACTS:
+            if few:
+                self._append(key, self._few([(row[0], row[1], row[2]) for row in few]))
+            return len(few)
+        facts = facts.persist()
+        try:
+            self._append(key, facts)
+            return facts.count()
+        finally:
+            facts.unpersist()
 
     def _append(self, key: LedgerKey, facts: DataFrame) -> None:
         from pyspark.sql import functions as F
@@ -313,19 +343,6 @@ def _checked(spark: SparkSession, text: str, path: str) -> Ledger:
     return Ledger(spark, text, path, snapshot.table_id)
 
 
-def _is_small(spark: SparkSession, snapshot: Snapshot) -> bool:
-    """Say whether a ledger is surely small enough for one task: that shuffles nothing."""
-    from py4j.protocol import Py4JError
-
-    if not is_classic(spark):
-        return False
-    try:
-        known = open_snapshot(spark, snapshot).sizeInBytesIfKnown()  # not in every release
-        return bool(known.isDefined()) and int(known.get()) <= _SMALL
-    except Py4JError:
-        return False
-
-
 def _no_ledger(text: str, observed: str) -> SourceError:
     return SourceError(
         f"{text} is no ledger: expected a Delta table with the property {PROPERTY} = {FORM} and "
@@ -337,28 +354,19 @@ def _listed(columns: dict[str, str]) -> str:
     return ", ".join(f"{name} {kind}" for name, kind in columns.items())
 
 
-def _held(mask: str) -> Column:
-    """Return the number of checks that held."""
-    from pyspark.sql import functions as F
-
-    return F.expr(f"length(replace({mask}, '0', ''))")
+def _held(mask: str) -> str:
+    """Write the number of checks that held, as SQL."""
+    return f"length(replace({mask}, '0', ''))"
 
 
-def _well_formed() -> Column:
-    from pyspark.sql import functions as F
+_SOUND = (
+    "path IS NOT NULL AND dv IS NOT NULL AND translate(mask, '01', '') = '' AND contains(mask, '1')"
+)
 
-    return F.expr(
-        "path IS NOT NULL AND dv IS NOT NULL AND translate(mask, '01', '') = '' "
-        "AND contains(mask, '1')"
-    )
-
-
-def _best(facts: DataFrame) -> DataFrame:
-    """Return one row for each path and deletion vector, that in which most checks held."""
-    from pyspark.sql import functions as F
-
-    most = F.max(F.struct(_held("mask"), "mask"))["mask"]
-    return facts.groupBy("path", "dv").agg(most.alias("mask"))
+# One row for each path and deletion vector, that in which most checks held.
+_BEST = f"""
+    SELECT path, dv, max(struct({_held("mask")}, mask)).mask AS mask, count(*) AS rows
+    FROM ({{}}) GROUP BY path, dv"""
 
 
 def _engine() -> str:

@@ -115,7 +115,7 @@ class Memory:
             f"SELECT path, {DV_ID} AS dv, {_mask(proofs, tally)} AS mask FROM {{query}} "
             f"WHERE kept IS NOT NULL AND ({is_in(read, groups)})"
         )
-        return self.ledger.record(key, files.frame())
+        return self.ledger.record(key, files.frame(), proofs.facts)
 
 
 def _mask(proofs: Proofs, tally: Tally) -> str:

@@ -38,6 +38,7 @@ class Proofs:
         columns: the table's columns, by their logical names.
         opened: Delta's own snapshot.
         files: the files, judged.
+        facts: what the ledger remembered; None where it was not read.
         note: why the ledger was not read; empty where it was, or where there is none.
     """
 
@@ -51,6 +52,7 @@ class Proofs:
     columns: Mapping[str, Column] = field(default_factory=dict)
     opened: Any = None
     files: Query | None = None
+    facts: DataFrame | None = None
     note: str = ""
 
     def known(self, group: Group) -> Mapping[int, Proof]:

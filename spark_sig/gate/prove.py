@@ -48,9 +48,11 @@ FOOTERS = "the footers of the files"
 BOTH = "the table's log, and the footers of the files"
 SMALL = "not asked: reading the files takes no longer"
 
-# Reading a footer takes Python some 10 ms, in which a core scans as many values as this; and the
-# stage that reads them some 0.2 s, which is worth so many bytes of a scan.
+# Reading a footer takes Python some 10 ms, in which a core scans as many values as this; the stage
+# that reads them takes some 0.3 s, which is worth so many values, or bytes, of a scan.  Footers may
+# turn out to say nothing.
 VALUES_A_FOOTER = 250_000
+VALUES_A_STAGE = 10_000_000
 BYTES_A_STAGE = 32 * 2**20
 
 # Checks other than plain ones on NULL that are put to statistics: Spark plans each anew.
@@ -116,7 +118,7 @@ def _logged(
     files = _with_removed(spark, opened, listed)
     if stats and any(claim.no_nan for claims in asked for claim in claims):
         files = _with_trusted(spark, opened, files)
-    note = ""
+    facts, note = None, ""
     if memory is not None:
         try:
             files, facts = memory.recall(memory.key(snapshot, plan, columns), files)
@@ -137,6 +139,7 @@ def _logged(
         columns,
         opened,
         verdicts,
+        facts,
         note,
     )
 
@@ -257,7 +260,8 @@ def _worthwhile(found: Proofs) -> set[int]:
             for check, proof in found.known(group).items()
             if proof is Proof.UNKNOWN and check in found.claims
         }
-        if left and group.rows * len(left) >= VALUES_A_FOOTER * max(group.files, 20):
+        price = VALUES_A_STAGE + VALUES_A_FOOTER * group.files
+        if left and group.rows * len(left) >= price:
             open_checks |= left
     return open_checks
 

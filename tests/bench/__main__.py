@@ -51,8 +51,10 @@ def _proof() -> Iterator[Ratio]:
     spark = build_session("spark_sig bench", driver_memory="10g", conf=conf)
     try:
         yield from provable(spark, FOLDER, 8_000_000, 80_000_000)
-        yield from one_column(spark, FOLDER, 8_000_000)
-        yield from ledger(spark, FOLDER, 20_000_000)
+        for rows in (8_000_000, 80_000_000):
+            yield from one_column(spark, FOLDER, rows)
+        for rows in (20_000_000, 80_000_000):
+            yield from ledger(spark, FOLDER, rows)
         yield from many_files(spark, FOLDER, 200_000, 100)
     finally:
         spark.stop()

@@ -19,6 +19,7 @@ class Ratio:
         seconds: median of the thing itself.
         base: median of what it is compared to; seconds, too.
         target: what the ratio should be.
+        unit: of both, where they are no seconds.
         at_most: whether ``target`` bounds it from above, else from below.  The ratio is
             ``seconds / base`` from above, ``base / seconds`` (times faster) from below.
     """
@@ -28,6 +29,7 @@ class Ratio:
     base: float
     target: float
     at_most: bool = True
+    unit: str = ""
 
     @property
     def value(self) -> float:
@@ -43,9 +45,12 @@ class Ratio:
         sign = "<=" if self.at_most else ">="
         verdict = "met" if self.met else "MISSED"
         return (
-            f"{self.name:<58} {_seconds(self.seconds):>10} {_seconds(self.base):>10}"
+            f"{self.name:<58} {self._shown(self.seconds):>10} {self._shown(self.base):>10}"
             f" {self.value:>8.2f}  {sign} {self.target:<5g} {verdict}"
         )
+
+    def _shown(self, value: float) -> str:
+        return f"{value:,.0f} {self.unit}" if self.unit else _seconds(value)
 
 
 def _seconds(value: float) -> str:

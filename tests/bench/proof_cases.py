@@ -124,7 +124,7 @@ def many_files(spark: SparkSession, folder: Path, files: int, width: int) -> Ite
         runtime = spark._jvm.java.lang.Runtime.getRuntime()  # type: ignore[union-attr]
         for _ in range(3):
             spark._jvm.java.lang.System.gc()  # type: ignore[union-attr]
-        return float(runtime.totalMemory() - runtime.freeMemory())
+        return float(runtime.totalMemory() - runtime.freeMemory()) / 2**20
 
     def gate() -> None:
         log.clearCache()
@@ -141,7 +141,7 @@ def many_files(spark: SparkSession, folder: Path, files: int, width: int) -> Ite
     heap.append(used())
     gate()
     heap.append(used())
-    yield Ratio("driver's heap after that / after count(), bytes", heap[1], heap[0], 1.1)
+    yield Ratio("driver's heap after that / after count()", heap[1], heap[0], 1.1, unit="MiB")
 
 
 def _synthetic(spark: SparkSession, path: Path, files: int, width: int) -> None:
