@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, TypeAlias
 from spark_sig.delta.files import count_files
 from spark_sig.delta.log import (
     Snapshot,
+    find_snapshot,
     first_line,
     is_classic,
-    is_table,
     quoted,
     read_snapshot,
     read_version,
@@ -187,10 +187,10 @@ def _path(
 ) -> Resolved:
     path = absolute(spark, path)
     try:
-        there = is_classic(spark) and is_table(spark, path)
-        missing = None if there else why_no_delta(spark, f"delta.{quoted(path)}")
+        snapshot = None if timestamp else find_snapshot(spark, path, version)
+        missing = None if snapshot else why_no_delta(spark, f"delta.{quoted(path)}")
         if not missing:
-            snapshot = read_snapshot(spark, path, version, timestamp)
+            snapshot = snapshot or read_snapshot(spark, path, version, timestamp)
             if counted:
                 snapshot = count_files(spark, snapshot)
             frame = read_version(spark, snapshot)

@@ -255,6 +255,7 @@ def compare(
     *,
     version: int | None = None,
     row_key: Sequence[str] = ("id",),
+    ledger: Path | None = None,
 ) -> Report:
     """Hold a table to a signature with and without proofs, and both to what the rows hold.
 
@@ -263,6 +264,7 @@ def compare(
         one: what it is held to; :func:`held` of its schema where None.
         version: the version; the newest where None.
         row_key: columns that name a row.
+        ledger: one that a third run asks, and tells; none where None.
 
     Returns:
         The report that proofs had a part in, never one that ended before the rows were counted.
@@ -299,6 +301,12 @@ def compare(
     else:
         _same(short, report)
     _adds_up(report)
+    if ledger is not None:
+        asked = {"policy": one.policy, "version": version, "row_key": row_key, "ledger": ledger}
+        remembered = validate(table, one.signature, **asked)
+        _same(remembered, plain)
+        _adds_up(remembered)
+        return remembered
     return report
 
 

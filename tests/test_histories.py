@@ -10,6 +10,7 @@ import random
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -19,6 +20,7 @@ from hypothesis import strategies as st
 from pyspark.sql import types as T
 
 from spark_sig.delta.log import quoted
+from spark_sig.gate import prove
 from tests.histories import LOSSLESS, NAN, checkpoint, compare, held, setting
 from tests.test_statistics import write
 
@@ -36,6 +38,7 @@ class Start(NamedTuple):
     vectors: bool
     struct_statistics: bool
     v2: bool
+    footers: bool
 
 
 class Step(NamedTuple):
@@ -133,7 +136,12 @@ class History:
 
     @property
     def schema(self) -> T.StructType:
-        return self.spark.read.format("delta").load(str(self.path)).schema
+        return self.schema_at(None)
+
+    def schema_at(self, version: int | None) -> T.StructType:
+        reader = self.spark.read.format("delta")
+        reader = reader if version is None else reader.option("versionAsOf", version)
+        return reader.load(str(self.path)).schema
 
     @property
     def version(self) -> int:
@@ -309,6 +317,7 @@ starts = st.builds(
     st.sampled_from([True, True, False]),
     st.booleans(),
     st.booleans(),
+    st.booleans(),
 )
 # Rows come and go more often than anything else happens.
 FREQUENT = ["append", "append", "delete", "delete", "update", "merge"]
@@ -327,9 +336,9 @@ def proven() -> Iterator[Counter[str]]:
     assert found["stats"] >= sum(found.values()) / 10
 
 
-def look(history: History, seed: int, proven: Counter[str]) -> None:
-    chance = random.Random(seed)
-    schema = history.schema
+def look(history: History, seed: int, proven: Counter[str], version: int | None = None) -> None:
+    """Compare; what is asked is the same at each look, so that a ledger knows something of it."""
+    schema = history.schema_at(version)
     places = [f.name for f in schema.fields]
     places += [
         f"{f.name}.{m.name}"
@@ -337,15 +346,32 @@ def look(history: History, seed: int, proven: Counter[str]) -> None:
         if isinstance(f.dataType, T.StructType)
         for m in f.dataType.fields
     ]
-    optional = [place for place in places if chance.random() < 0.3]
-    one = held(schema, optional=optional, policy=chance.choice([LOSSLESS, NAN]))
-    report = compare(history.spark, history.path, one)
+    optional = [place for place in places if random.Random(f"{seed} {place}").random() < 0.3]
+    one = held(schema, optional=optional, policy=random.Random(seed).choice([LOSSLESS, NAN]))
+    ledger = history.path.with_name("ledger")
+    report = compare(history.spark, history.path, one, version=version, ledger=ledger)
     for check in report.checks:
         for part in check.decided:
             proven[part.rung.value] += part.files or 0
 
 
+@contextmanager
+def cheap_footers() -> Iterator[None]:
+    """Have footers read, however few rows they stand for."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(prove, "VALUES_A_FOOTER", 0)
+        patch.setattr(prove, "VALUES_A_STAGE", 0)
+        yield
+
+
 def run(
+    spark: SparkSession, folder: Path, start: Start, changes: list[Step], proven: Counter[str]
+) -> None:
+    with cheap_footers() if start.footers else nullcontext():
+        _run(spark, folder, start, changes, proven)
+
+
+def _run(
     spark: SparkSession, folder: Path, start: Start, changes: list[Step], proven: Counter[str]
 ) -> None:
     history = History(spark, folder / "t", start)
@@ -360,11 +386,10 @@ def run(
         if currently_in_test_context():
             note(f"version {history.version}: {action}")
         STEPS[action](history, chance)
-        if at == middle:
-            look(history, seed, proven)
+        if at in (middle, len(changes) - 1):
+            look(history, changes[0].seed, proven)
     last = random.Random(changes[-1].seed)
-    look(history, changes[-1].seed, proven)
-    compare(spark, history.path, version=last.randrange(history.version + 1))
+    look(history, changes[0].seed, proven, last.randrange(history.version + 1))
 
 
 @settings(
@@ -392,6 +417,8 @@ def test_every_step_between_appends_and_deletes(
     spark: SparkSession, tmp_path: Path, proven: Counter[str], action: str
 ) -> None:
     """However few histories are run, each kind of step is in one."""
-    start = Start("name", partitioned=True, vectors=True, struct_statistics=False, v2=False)
+    start = Start(
+        "name", partitioned=True, vectors=True, struct_statistics=False, v2=False, footers=True
+    )
     changes: list[Any] = ["append", "delete", action, "append", action, "merge"]
     run(spark, tmp_path, start, [Step(one, 7 + at) for at, one in enumerate(changes)], proven)

@@ -20,6 +20,8 @@ from spark_sig import (
     Schema,
     validate,
 )
+from spark_sig.delta.files import grouped, list_files
+from spark_sig.delta.log import open_snapshot, read_snapshot
 from spark_sig.errors import SourceError
 from spark_sig.plan import Rung
 
@@ -253,9 +255,32 @@ def test_rows_that_nobody_counted_do_not_stand_for_rows_that_are_missing(
     assert table.facts() == 0
 
 
+def test_rows_that_nobody_counted_stay_apart_among_many_patterns(
+    spark: SparkSession, table: Table
+) -> None:
+    """Else a file that is missing may be made up for by one that does not say what it holds."""
+    spark.conf.set("spark.databricks.delta.stats.collect", "false")
+    try:
+        table.append()
+    finally:
+        spark.conf.unset("spark.databricks.delta.stats.collect")
+    opened = open_snapshot(spark, read_snapshot(spark, str(table.path)))
+    files = list_files(spark, opened)
+    (one,) = files.ask("SELECT min(path) FROM {query} WHERE stats IS NOT NULL").collect()[0]
+    patterns = f"CASE WHEN stats IS NULL THEN '322' WHEN path = '{one}' THEN '020' ELSE '002' END"
+    judged = files.within(
+        f"SELECT IF(stats IS NULL, NULL, 10) AS kept, {patterns} AS pattern FROM {{query}}",
+        ["kept", "pattern"],
+    )
+    apart, mixed = grouped(judged, 2)
+    assert (apart.pattern, apart.files, apart.rows, apart.uncounted) == ("322", 1, 0, 1)
+    assert (mixed.pattern, mixed.files, mixed.rows, mixed.uncounted) == ("022", 2, 20, 0)
+
+
 def test_the_reference_engine_takes_nothing_from_the_ledger(table: Table) -> None:
     table.check()
     report = table.check(engine="arrow")
+    assert report.evidence.ledger == "not used: the arrow engine reads every row"
     assert {rung for check in report.checks for rung in parts(report, check.path)} == {Rung.ARROW}
 
 

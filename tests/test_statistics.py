@@ -14,10 +14,20 @@ import pytest
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from spark_sig.delta.files import count_files
-from spark_sig.delta.log import Snapshot, quoted, read_snapshot, read_version
+from spark_sig.delta.columns import table_columns
+from spark_sig.delta.files import count_files, list_files
+from spark_sig.delta.log import (
+    Snapshot,
+    open_snapshot,
+    quoted,
+    read_snapshot,
+    read_version,
+    table_metadata,
+)
 from spark_sig.delta.nulls import NullEvidence, Nulls, not_null_places, null_evidence
+from spark_sig.delta.statistics import judged
 from spark_sig.errors import SignatureError, SourceError
+from spark_sig.stats import Claim
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -391,20 +401,71 @@ def test_names_without_column_mapping_are_told_apart_by_case_and_dots(
     assert found == {("a.b",): SOME, ("a",): NONE, ("a", "b"): NONE}
 
 
-def test_counts_that_may_be_those_of_a_maps_keys(spark: SparkSession, tmp_path: Path) -> None:
-    """delta-rs files them under names of columns: {"key": 0} here may be said of the map."""
+def foreign(source: Path, target: Path, stats: str) -> Path:
+    """Copy a table as one that delta-rs wrote, with other statistics."""
+    copied = copy(source, target, lambda add: add.update(stats=stats))
+    for commit in (copied / "_delta_log").glob("*.json"):
+        commit.write_text(commit.read_text().replace("Apache-Spark/", "delta-rs:"))
+    return copied
+
+
+@pytest.mark.parametrize(
+    ("kind", "count"),
+    [("map('k', id)", "0"), ("array(id)", "0"), ("named_struct('x', array(id))", '{"x":0}')],
+)
+def test_counts_that_may_be_those_of_a_maps_keys(
+    spark: SparkSession, tmp_path: Path, kind: str, count: str
+) -> None:
+    """delta-rs files them under bare names, which may be those of columns, and any."""
     path = tmp_path / "t"
-    columns = "IF(id > 0, NULL, id) AS key", "id AS a", "map('k', id) AS m"
-    write(rows(spark, *columns), path)
-    assert verdicts(look(spark, path)) == {"key": UNKNOWN, "a": NONE, "m": NONE}
-    stats = '{"numRecords":10,"nullCount":{"value":0,"key":0,"a":0}}'
-    wrong = copy(path, tmp_path / "wrong", lambda add: add.update(stats=stats))
-    assert verdicts(look(spark, wrong)) == {"key": UNKNOWN, "a": NONE, "m": UNKNOWN}
-    write(rows(spark, "id AS key"), tmp_path / "flat")
-    assert verdicts(look(spark, tmp_path / "flat")) == {"key": NONE}
+    write(rows(spark, "IF(id > 0, NULL, id) AS price", "id AS a", f"{kind} AS m"), path)
+    mine = verdicts(look(spark, path))
+    assert (mine["price"], mine["a"], mine["m"]) == (SOME, NONE, NONE)
+    stats = f'{{"numRecords":10,"nullCount":{{"price":0,"a":0,"m":{count}}}}}'
+    wrong = foreign(path, tmp_path / "wrong", stats)
+    assert set(verdicts(look(spark, wrong)).values()) == {UNKNOWN}
+    write(rows(spark, "id AS price"), tmp_path / "flat")
+    flat = foreign(tmp_path / "flat", tmp_path / "foreign", stats)
+    assert verdicts(look(spark, flat)) == {"price": NONE}
+
+
+def test_counts_of_an_array_that_has_been_dropped_since(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    path = tmp_path / "t"
+    write(rows(spark, "IF(id > 0, NULL, id) AS price", "id AS a", "array(id) AS m"), path)
+    stats = '{"numRecords":10,"nullCount":{"price":0,"a":0}}'
+    table = f"delta.{quoted(str(foreign(path, tmp_path / 'wrong', stats)))}"
+    mapping = ", ".join(f"'{key}' = '{value}'" for key, value in MAPPED.items())
+    spark.sql(f"ALTER TABLE {table} SET TBLPROPERTIES ({mapping})")
+    spark.sql(f"ALTER TABLE {table} DROP COLUMN m")
+    spark.sql(f"ALTER TABLE {table} ADD COLUMN later BIGINT")
+    assert set(verdicts(look(spark, tmp_path / "wrong")).values()) == {UNKNOWN}
+    # what has a name that Delta made is taken for nothing else
+    spark.sql(f"INSERT INTO {table} SELECT 1, 1, 1")
+    spark.sql(f"DELETE FROM {table} WHERE later IS NULL")
+    assert set(verdicts(look(spark, tmp_path / "wrong")).values()) == {NONE}
 
 
 # --- partitions ----------------------------------------------------------------------------------
+
+
+def test_a_file_without_rows_refutes_nothing(spark: SparkSession, tmp_path: Path) -> None:
+    """Whatever its partition is, and whether or not it may be gone."""
+    write(
+        rows(spark, "id AS a", "CAST(NULL AS string) AS p").coalesce(1),
+        tmp_path / "t",
+        "error",
+        "p",
+    )
+    path = copy(tmp_path / "t", tmp_path / "u", lambda add: add.update(stats='{"numRecords":0}'))
+    opened = open_snapshot(spark, read_snapshot(spark, str(path)))
+    files, columns = list_files(spark, opened), table_columns(table_metadata(opened))
+    claims = [[Claim(("p",), no_null=True)], [Claim(("a",), no_null=True)]]
+    gone = files.within("SELECT *, true AS removed FROM {query}", [*files.columns, "removed"])
+    for given, pattern in ((files, "000"), (gone, "200")):
+        found = judged(given, columns, claims).frame().collect()
+        assert [(row["kept"], row["pattern"]) for row in found] == [(0, pattern)]
 
 
 @pytest.mark.parametrize("options", [{}, MAPPED], ids=["plain", "mapped"])

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import deltalake
 import pytest
 
+from spark_sig import ColSpec, ModelSignature, Policy, Schema, validate
 from spark_sig.delta.log import open_snapshot, quoted, read_snapshot
-from spark_sig.delta.writers import written_by_spark
+from spark_sig.delta.writers import constraints_were_checked, written_by_spark
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -36,8 +37,12 @@ def found(spark: SparkSession, path: Path, version: int | None = None) -> set[st
 # --- logs written by hand ------------------------------------------------------------------------
 
 
-def info(engine: object = SPARK, operation: object = "WRITE") -> str:
-    return json.dumps({"commitInfo": {"engineInfo": engine, "operation": operation}})
+COUNTED = {"numOutputRows": "1"}
+
+
+def info(engine: object = SPARK, operation: object = "WRITE", **more: object) -> str:
+    said = {"engineInfo": engine, "operation": operation, "operationMetrics": COUNTED, **more}
+    return json.dumps({"commitInfo": said})
 
 
 def add(path: str, vector: object = None) -> str:
@@ -114,6 +119,84 @@ def test_the_operation_and_the_engine_of_the_commit_decide(
     )
     expected = {f"new {at}" for at in range(len(WRITING))} | {"last%20of all/part-0.parquet"}
     assert found(spark, path) == expected
+
+
+def test_what_others_commit_through_delta_s_own_library_is_not_spark_s(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    """Apache XTable does so: an update of a predicate of its own, which counts no rows."""
+    foreign = {"operationParameters": {"predicate": '["xtable-delta-sync"]'}}
+    path = commits(
+        tmp_path / "t",
+        [info(operation="UPDATE", operationMetrics={}), add("not counted")],
+        [info(operation="UPDATE", operationMetrics=None), add("nothing said")],
+        [info(operation="UPDATE", **foreign), add("of XTable")],
+        [info(operation="UPDATE", operationParameters={"predicate": "a = 1"}), add("mine")],
+    )
+    assert found(spark, path) == {"mine"}
+
+
+def checked(spark: SparkSession, path: Path, version: int | None = None) -> bool:
+    opened = open_snapshot(spark, read_snapshot(spark, str(path), version))
+    return constraints_were_checked(spark, opened)
+
+
+FINE = {"delta.constraints.fine": "d > 0"}
+
+
+def meta(**configuration: str) -> str:
+    """Any metadata: Delta is not to read them."""
+    return json.dumps({"metaData": {"id": "1", "configuration": configuration}})
+
+
+@pytest.mark.parametrize(
+    ("commit", "expected"),
+    [
+        (info(operation="ADD CONSTRAINT"), True),
+        (info(RUST, "ADD CONSTRAINT"), True),
+        (info(RUST, "CREATE TABLE"), True),
+        (info(operation="SET TBLPROPERTIES"), True),
+        (info(RUST, "SET TBLPROPERTIES"), False),
+        (info(operation="CLONE"), False),
+        (info(operation="CONVERT"), False),
+        (info(RUST, "CONVERT"), False),
+        (info(operation=None), False),
+        (info(None), False),
+        ("{}", False),
+        (info()[:-1], False),
+    ],
+)
+def test_constraints_hold_where_all_rows_were_held_to_them(
+    spark: SparkSession, tmp_path: Path, commit: str, expected: bool
+) -> None:
+    path = commits(tmp_path / "t", [info()], [info()])
+    opened = open_snapshot(spark, read_snapshot(spark, str(path)))
+    assert constraints_were_checked(spark, opened)
+    log = path / "_delta_log"
+    (log / f"{1:020}.json").write_text("\n".join([commit, meta(**FINE)]))
+    assert constraints_were_checked(spark, opened) is expected
+    # without constraints nothing depends on who made the commit
+    (log / f"{1:020}.json").write_text("\n".join([info(operation="CLONE"), meta(other="1")]))
+    assert constraints_were_checked(spark, opened)
+    (log / f"{0:020}.json").unlink()
+    assert not constraints_were_checked(spark, opened)
+
+
+def test_a_clone_s_properties_are_constraints_that_no_row_was_held_to(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    source, clone = (f"delta.{quoted(str(tmp_path / name))}" for name in ("s", "c"))
+    spark.sql("SELECT CAST(NULL AS BIGINT) AS d UNION ALL SELECT 5000000000").write.format(
+        "delta"
+    ).save(str(tmp_path / "s"))
+    spark.sql(f"ALTER TABLE {source} ADD CONSTRAINT other CHECK (d IS NULL OR d <> 7)")
+    assert checked(spark, tmp_path / "s")
+    options = "TBLPROPERTIES ('delta.constraints.fine' = 'd IS NOT NULL AND d BETWEEN 0 AND 10')"
+    spark.sql(f"CREATE TABLE {clone} SHALLOW CLONE {source} {options}")
+    assert not checked(spark, tmp_path / "c")
+    wanted = ModelSignature(inputs=Schema([ColSpec("integer", "d")]))
+    report = validate(tmp_path / "c", wanted, policy=Policy(casts="lossless"))
+    assert (report.conforms, report.rows.violating) == (False, 2)
 
 
 def test_who_else_lists_a_file_may_have_changed_its_statistics(

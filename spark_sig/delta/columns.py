@@ -14,11 +14,9 @@ from spark_sig.stats import Place
 
 _PHYSICAL_NAME = "delta.columnMapping.physicalName"
 
-# delta-rs (seen in 0.22 and 1.1) files the counts of the keys, values and elements of a map or
-# an array under these names at the top, over those of a column that bears the name itself.
-_NAMES_INSIDE = {"key", "keys", "value", "values", "key_value", "entries"} | {
-    *("item", "element", "list", "array", "array_element", "bag")
-}
+# A name that Delta makes for a column of a table that has its columns mapped (PROTOCOL, section
+# Column Mapping); older columns of such a table keep theirs.
+_MADE = re.compile(r"col-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 # A type as the schema's JSON has it, and SQL too.
 _ATOMIC = re.compile(r"\w+(\(\d+,\d+\))?")
@@ -64,14 +62,34 @@ def table_columns(metadata: Mapping[str, Any]) -> dict[str, Column]:
     mapped = metadata["configuration"].get("delta.columnMapping.mode", "none") != "none"
     found = _members(json.loads(metadata["schemaString"]), mapped)
     partitions = set(metadata["partitionColumns"])
-    repeated = any(column.kind is Kind.BOUNDED for column in found.values())
     for name, column in found.items():
         if name in partitions:
             kind = Kind.PARTITION if _ATOMIC.fullmatch(column.type) else Kind.UNTOLD
             found[name] = replace(column, kind=kind)
-        elif repeated and column.name in _NAMES_INSIDE:
-            found[name] = replace(column, kind=Kind.UNTOLD)
     return found
+
+
+def shared_names(metadata: Mapping[str, Any]) -> frozenset[str]:
+    """Return the columns whose entries in statistics may be said of something else.
+
+    delta-rs (0.22 and 1.1) files what it counts inside arrays and maps under the bare names of
+    their elements, keys and values, which may be any, over those of columns that bear the name;
+    the array may be dropped since.  Where there may have been one, only statistics of Spark's are
+    of the column itself.
+
+    Args:
+        metadata: the action ``metaData`` of the table's log.
+    """
+    columns = table_columns(metadata)
+    mapped = metadata["configuration"].get("delta.columnMapping.mode", "none") != "none"
+    repeated = any(
+        f'"type": "{kind}"' in column.declared
+        for kind in ("array", "map")
+        for column in columns.values()
+    )
+    if not mapped and not repeated:
+        return frozenset()
+    return frozenset(name for name, column in columns.items() if not _MADE.fullmatch(column.name))
 
 
 def schema_columns(schema: str) -> dict[str, Column]:

@@ -132,10 +132,12 @@ def grouped(files: Query, limit: int = MOST_GROUPS) -> list[Group]:
         limit: how many groups there are at most; the last one then takes all others.
     """
     # Sorting takes longer than the rest: it is left to tables that have so many groups.
-    few = files.within(f"{_GROUPS} LIMIT {limit + 1}").frame().collect()
+    few = files.ask(f"{_GROUPS} LIMIT {limit + 1}").collect()
     if len(few) <= limit:
         return sorted(map(_group, few), key=lambda group: (-group.files, group.pattern))
-    first = files.within(f"{_GROUPS} ORDER BY files DESC, pattern LIMIT {limit - 1}").frame()
+    # Files that do not say how many rows they hold, all of one pattern, stay apart.
+    order = f"pattern >= '{Proof.REFUTED.value}' DESC, files DESC, pattern"
+    first = files.ask(f"{_GROUPS} ORDER BY {order} LIMIT {limit - 1}")
     kept = [_group(row) for row in first.collect()]
     return [*kept, _mixed(files, ", ".join(repr(group.pattern) for group in kept))]
 
@@ -167,17 +169,17 @@ def _group(row: Any) -> Group:
 def _mixed(files: Query, others: str) -> Group:
     """Return what all groups but some have in common: of each check, the greatest is known."""
     rest = f"SELECT * FROM ({_GROUPS}) WHERE pattern NOT IN ({others})"
-    total = files.within(
+    total = files.ask(
         "SELECT '' AS pattern, sum(files) AS files, sum(rows) AS rows, sum(uncounted) AS uncounted"
         f" FROM ({rest})"
     )
-    letters = files.within(
+    letters = files.ask(
         "SELECT place, max(letter) AS letter FROM "
         f"(SELECT posexplode(split(pattern, '')) AS (place, letter) FROM ({rest})) GROUP BY place"
     )
-    found = sorted(letters.frame().collect(), key=lambda row: int(row["place"]))
+    found = sorted(letters.collect(), key=lambda row: int(row["place"]))
     pattern = "".join(row["letter"] for row in found)
-    return _group(total.frame().collect()[0])._replace(pattern=pattern, mixed=True)
+    return _group(total.collect()[0])._replace(pattern=pattern, mixed=True)
 
 
 def is_in(chosen: Sequence[int], groups: Sequence[Group]) -> str:
@@ -213,17 +215,17 @@ def read_groups(
 
     Args:
         opened: Delta's own snapshot.
-        files: the files, judged, with all columns of the log's list kept.
+        files: the files, judged, with all columns of the log's list kept but for the statistics.
         groups: all groups, as :func:`grouped` gave them.
         chosen: places of those that are read.
     """
     cases = " ".join(f"WHEN {is_in([place], groups)} THEN {at}" for at, place in enumerate(chosen))
     number = f"CASE {cases} ELSE -1 END" if cases else "-1"
-    found = files.within(
+    found = files.ask(
         f"SELECT * FROM (SELECT *, {number} AS number FROM {{query}}) "
         "WHERE number >= 0 ORDER BY number, path"
     )
-    return read_some(opened, found.frame(), [groups[place].files for place in chosen])
+    return read_some(opened, found, [groups[place].files for place in chosen])
 
 
 def read_some(opened: Any, files: DataFrame, sizes: Sequence[int]) -> list[DataFrame]:
@@ -231,7 +233,8 @@ def read_some(opened: Any, files: DataFrame, sizes: Sequence[int]) -> list[DataF
 
     Args:
         opened: Delta's own snapshot.
-        files: the files in order; columns as the log lists them, and others.
+        files: the files in order; columns as the log lists them, but for the statistics, and
+            others.
         sizes: how many files there are in each slice.
 
     Raises:
@@ -242,7 +245,6 @@ def read_some(opened: Any, files: DataFrame, sizes: Sequence[int]) -> list[DataF
     spark = files.sparkSession
     listed = opened.allFiles()
     names = list(listed.columns())
-    # What the statistics say is no longer needed, and large.
     kept = ["CAST(NULL AS string) AS stats" if n == "stats" else f"`{n}`" for n in names]
     entries = getattr(files.selectExpr(*kept)._jdf, "as")(listed.encoder()).collectAsList()
     if entries.size() != sum(sizes):

@@ -28,7 +28,7 @@ from spark_sig.delta.log import (
     spark_errors,
 )
 from spark_sig.delta.names import in_catalog, is_path, why_no_delta
-from spark_sig.delta.query import literal
+from spark_sig.delta.query import apart, literal
 from spark_sig.delta.storage import absolute
 from spark_sig.errors import SourceError
 
@@ -131,7 +131,7 @@ class Ledger:
         with self._failing("read"):
             return self._recall(key)
 
-    def record(self, key: LedgerKey, files: DataFrame, known: DataFrame | None = None) -> int:
+    def record(self, key: LedgerKey, files: DataFrame, *, fresh: bool = False) -> int:
         """Add what the ledger does not know already, as one append; where that is nothing, none.
 
         Args:
@@ -139,8 +139,9 @@ class Ledger:
             files: columns as :meth:`facts` returns them.  Rows without a path, without the name
                 of a deletion vector (``''`` is one), or with a mask that is not made of ``0`` and
                 ``1`` or has no ``1``, say nothing and are left out.
-            known: what :meth:`facts` returned before; it is read now where None.  What another
-                job has added since is then there twice, which facts read as once.
+            fresh: whether the caller has left out what :meth:`facts` said, and names no file
+                twice; the ledger is not read then.  What another job has added since is there
+                twice, which counts as once.
 
         Returns:
             The number of facts that were added.
@@ -149,22 +150,23 @@ class Ledger:
             SourceError: where the ledger cannot be read or written.
         """
         with self._failing("written"):
-            held = self._recall(key) if known is None else known
+            if fresh:
+                return self._add(key, files.where(_SOUND).select("path", "dv", "mask"))
+            known = self._recall(key)
             try:
-                fresh = self.spark.sql(
+                news = self.spark.sql(
                     f"""
                     SELECT new.path, new.dv, new.mask
                     FROM ({_BEST.format(f"SELECT * FROM {{files}} WHERE {_SOUND}")}) new
                     LEFT ANTI JOIN {{known}} known
                     ON new.path = known.path AND new.dv = known.dv
-                        AND {_held("new.mask")} <= {_held("known.mask")}""",
+                        AND {held("new.mask")} <= {held("known.mask")}""",
                     files=files,
-                    known=held,
+                    known=apart(known),
                 )
-                return self._add(key, fresh)
+                return self._add(key, news)
             finally:
-                if known is None:
-                    held.unpersist()
+                known.unpersist()
 
     def _recall(self, key: LedgerKey) -> DataFrame:
         snapshot = read_snapshot(self.spark, self.path)
@@ -197,14 +199,17 @@ class Ledger:
         """Return facts that the driver holds as a DataFrame that joins shuffle nothing for."""
         from pyspark.sql import functions as F
 
-        return F.broadcast(self.spark.createDataFrame(facts, "path string, dv string, mask string"))
+        return F.broadcast(self._local(facts))
+
+    def _local(self, facts: list[tuple[str, str, str]]) -> DataFrame:
+        return self.spark.createDataFrame(facts, "path string, dv string, mask string")
 
     def _add(self, key: LedgerKey, facts: DataFrame) -> int:
-        """Append facts and return their number, having found them but once."""
+        """Append facts, and return their number."""
         few = facts.limit(FEW_FACTS + 1).collect()
         if len(few) <= FEW_FACTS:
             if few:
-                self._append(key, self._few([(row[0], row[1], row[2]) for row in few]))
+                self._append(key, self._local([(row[0], row[1], row[2]) for row in few]))
             return len(few)
         facts = facts.persist()
         try:
@@ -354,8 +359,8 @@ def _listed(columns: dict[str, str]) -> str:
     return ", ".join(f"{name} {kind}" for name, kind in columns.items())
 
 
-def _held(mask: str) -> str:
-    """Write the number of checks that held, as SQL."""
+def held(mask: str) -> str:
+    """Write the number of checks that held, given a mask, as SQL."""
     return f"length(replace({mask}, '0', ''))"
 
 
@@ -365,7 +370,7 @@ _SOUND = (
 
 # One row for each path and deletion vector, that in which most checks held.
 _BEST = f"""
-    SELECT path, dv, max(struct({_held("mask")}, mask)).mask AS mask, count(*) AS rows
+    SELECT path, dv, max(struct({held("mask")}, mask)).mask AS mask, count(*) AS rows
     FROM ({{}}) GROUP BY path, dv"""
 
 

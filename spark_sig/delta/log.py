@@ -45,8 +45,7 @@ def is_table(spark: SparkSession, path: str) -> bool:
     False says nothing: the log may be broken, or the session without Delta Lake.
     """
     try:
-        entry: Any = spark._jvm.org.apache.spark.sql.delta.DeltaLog  # type: ignore[union-attr]
-        return int(entry.forTableWithSnapshot(spark._jsparkSession, path)._2().version()) >= 0
+        return int(_log_and_newest(spark, path)._2().version()) >= 0
     except spark_errors():
         return False
     except TypeError:  # without Delta Lake its name is that of a package
@@ -79,6 +78,29 @@ def read_snapshot(
     if is_classic(spark):
         return _from_log(spark, path, version)
     return _from_history(spark, path, version)
+
+
+def find_snapshot(spark: SparkSession, path: str, version: int | None) -> Snapshot | None:
+    """Resolve a table to one version without a query, as :func:`read_snapshot` does.
+
+    None says nothing: there may be no table, its log may be broken, the session be one of Spark
+    Connect, or without Delta Lake.
+
+    Raises:
+        SourceError: where the table has no such version.
+    """
+    if not is_classic(spark):
+        return None
+    try:
+        pair = _log_and_newest(spark, path)
+        if int(pair._2().version()) < 0:
+            return None
+        found = _at(pair, path, version)
+        return Snapshot(path, str(found.metadata().id()), int(found.version()))
+    except spark_errors():
+        return None
+    except TypeError:  # without Delta Lake its name is that of a package
+        return None
 
 
 def read_version(spark: SparkSession, snapshot: Snapshot) -> DataFrame:
@@ -154,11 +176,23 @@ def _from_log(spark: SparkSession, path: str, version: int | None) -> Snapshot:
 
 def _opened(spark: SparkSession, path: str, version: int | None) -> Any:
     """Return Delta's own snapshot of a version, of the newest one where None."""
-    entry: Any = spark._jvm.org.apache.spark.sql.delta.DeltaLog  # type: ignore[union-attr]
-    pair = entry.forTableWithSnapshot(spark._jsparkSession, path)
-    newest = int(pair._2().version())
-    if newest < 0:
+    pair = _log_and_newest(spark, path)
+    if int(pair._2().version()) < 0:
         raise SourceError(f"there is no Delta table at {path}")
+    return _at(pair, path, version)
+
+
+def _log_and_newest(spark: SparkSession, path: str) -> Any:
+    """Return Delta's own log of a table and its newest snapshot, of version -1 without a table."""
+    return _delta_log(spark).forTableWithSnapshot(spark._jsparkSession, path)
+
+
+def _delta_log(spark: SparkSession) -> Any:
+    return spark._jvm.org.apache.spark.sql.delta.DeltaLog  # type: ignore[union-attr]
+
+
+def _at(pair: Any, path: str, version: int | None) -> Any:
+    newest = int(pair._2().version())
     if version is None or version == newest:
         return pair._2()
     if not 0 <= version < newest:
@@ -172,7 +206,10 @@ def open_snapshot(spark: SparkSession, snapshot: Snapshot) -> Any:
     Raises:
         SourceError: where another table has taken its place.
     """
-    found = _opened(spark, snapshot.path, snapshot.version)
+    # What was read as its rows were resolved is not listed again.
+    found = _delta_log(spark).forTable(spark._jsparkSession, snapshot.path).unsafeVolatileSnapshot()
+    if int(found.version()) != snapshot.version:
+        found = _opened(spark, snapshot.path, snapshot.version)
     if str(found.metadata().id()) != snapshot.table_id:
         raise SourceError(f"another table has taken the place of {snapshot.path} meanwhile")
     return found

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from spark_sig.delta.columns import table_columns
+from spark_sig.delta.columns import shared_names, table_columns
 from spark_sig.delta.files import Group, grouped, list_files, unreadable
 from spark_sig.delta.log import (
     Snapshot,
@@ -17,6 +17,7 @@ from spark_sig.delta.log import (
     table_metadata,
 )
 from spark_sig.delta.statistics import judged
+from spark_sig.delta.writers import with_trusted
 from spark_sig.stats import Claim, Place, Proof
 
 if TYPE_CHECKING:
@@ -75,8 +76,11 @@ def null_evidence(
     try:
         opened = open_snapshot(spark, snapshot)
         claims = [[Claim(place, no_null=True)] for place in places]
-        columns = table_columns(table_metadata(opened))
-        groups = grouped(judged(list_files(spark, opened), columns, claims))
+        metadata = table_metadata(opened)
+        shared, listed = shared_names(metadata), list_files(spark, opened)
+        if any(shared.intersection(place[:1]) for place in places):
+            listed = with_trusted(spark, opened, listed)
+        groups = grouped(judged(listed, table_columns(metadata), claims, shared=shared))
     except spark_errors() as error:
         raise unreadable(snapshot, error) from error
     return {place: _evidence(groups, at) for at, place in enumerate(places)}

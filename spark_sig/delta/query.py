@@ -33,14 +33,18 @@ class Query(NamedTuple):
     @classmethod
     def of(cls, frame: DataFrame) -> Query:
         """Return the rows of a DataFrame."""
-        return cls("SELECT * FROM {rows}", tuple(frame.columns), {"rows": frame})
+        return cls("SELECT * FROM {rows}", tuple(frame.columns), {"rows": apart(frame)})
 
     def frame(self) -> DataFrame:
         """Return what it gives."""
         spark = next(iter(self.frames.values())).sparkSession
         return spark.sql(self.text, None, **self.frames)
 
-    def within(self, text: str, columns: Sequence[str] = (), **frames: DataFrame) -> Query:
+    def ask(self, text: str) -> DataFrame:
+        """Return what a query, which calls this one ``{query}``, makes of it."""
+        return self.within(text, ()).frame()
+
+    def within(self, text: str, columns: Sequence[str], **frames: DataFrame) -> Query:
         """Return another query over what this one gives.
 
         Args:
@@ -49,7 +53,17 @@ class Query(NamedTuple):
             frames: DataFrames that it calls by their names, none of which has been used yet.
         """
         whole = text.replace("{query}", f"({self.text})")
-        return Query(whole, tuple(columns), {**self.frames, **frames})
+        apart_from_cache = {name: apart(frame) for name, frame in frames.items()}
+        return Query(whole, tuple(columns), {**self.frames, **apart_from_cache})
+
+
+def apart(frame: DataFrame) -> DataFrame:
+    """Return a DataFrame that SQL may name without harm to Spark's cache.
+
+    A text's names are views for as long as it is analysed, and Spark drops from its cache what
+    has the plan of a view that is dropped.
+    """
+    return frame.where("true")
 
 
 def literal(text: str) -> str:

@@ -23,7 +23,8 @@ from spark_sig.stats import Claim, Place, Proof
 # gone     rows that a deletion vector deletes
 # kept     rows that are left; NULL where the file does not say
 # wide     whether counts and bounds may be of more rows than are left
-# trusted  whether Spark wrote the file, whose bounds of floats then tell NaN
+# trusted  whether Spark wrote the file, whose bounds of floats then tell NaN, and whose entries
+#          are of the columns that they are named after
 # mask     what earlier runs found, a character for each check of the plan
 # removed  whether the newest version has no such file, which VACUUM may then have removed
 # p0, h0   the value of a partition column, and whether there is one
@@ -52,9 +53,11 @@ class Layout:
         bounds: the leaves whose least and greatest values are read.
         partitions: the partition columns that are read, by their names in the log.
         structs: SQL that says that a struct is never NULL, by its place.
+        shared: the columns whose statistics are believed of trusted files alone.
     """
 
     columns: Mapping[str, Column]
+    shared: frozenset[str] = frozenset()
     counts: dict[str, Any] = field(default_factory=dict)
     bounds: dict[str, Any] = field(default_factory=dict)
     partitions: list[str] = field(default_factory=list)
@@ -62,12 +65,15 @@ class Layout:
 
     def count(self, place: Place) -> str:
         """Read the count of NULLs of a leaf, and return SQL for it."""
-        return "s.counts" + self._read(self.counts, place)
+        return self._believed(place, "s.counts" + self._read(self.counts, place))
 
     def least_greatest(self, place: Place) -> tuple[str, str]:
         """Read the bounds of a leaf, and return SQL for them, as text."""
         path = self._read(self.bounds, place)
-        return f"s.low{path}", f"s.high{path}"
+        return self._believed(place, f"s.low{path}"), self._believed(place, f"s.high{path}")
+
+    def _believed(self, place: Place, value: str) -> str:
+        return f"IF(trusted, {value}, NULL)" if place[0] in self.shared else value
 
     def _read(self, tree: dict[str, Any], place: Place) -> str:
         path = ""
@@ -220,6 +226,7 @@ def judged(
     columns: Mapping[str, Column],
     checks: Sequence[Sequence[Claim]],
     *,
+    shared: frozenset[str] = frozenset(),
     ids: Sequence[int] | None = None,
     statistics: str = "stats",
     keep: Sequence[str] = (),
@@ -233,6 +240,8 @@ def judged(
             that an earlier run found to hold for it, and ``removed``, whether it may be gone.
         columns: the table's columns.
         checks: for each check the claims that prove it; none where nothing does.
+        shared: columns whose statistics are believed of trusted files alone
+            (:func:`~spark_sig.delta.columns.shared_names`).
         ids: the checks' ids; their places where None.
         statistics: name of the column that has the statistics.
         mute: whether statistics are read all the same, but decide nothing: a count that is none
@@ -244,7 +253,7 @@ def judged(
         it does not say; and ``pattern``, a :class:`~spark_sig.stats.Proof` for the number of its
         rows (REFUTED where it does not say), then one for each check, as text.
     """
-    layout = Layout(columns)
+    layout = Layout(columns, shared)
     ids = range(len(checks)) if ids is None else ids
     memory = "mask" in files.columns
     letters = list(_letters(layout, list(ids), checks, memory=memory))
@@ -269,8 +278,8 @@ def judged(
             CASE WHEN spark_partition_id() < 0 THEN NULL
                  WHEN kept IS NULL
                  THEN '{Proof.REFUTED.value}{Proof.UNKNOWN.value * len(checks)}'
-                 WHEN kept = 0 AND removed IS NOT TRUE AND {"false" if mute else "true"}
-                 THEN '{Proof.PROVEN.value * (1 + len(checks))}'
+                 WHEN kept = 0 AND {"false" if mute else "true"}
+                 THEN concat({opened}, '{Proof.PROVEN.value * len(checks)}')
                  ELSE concat({", ".join([opened, *letters])}) END AS pattern
         FROM (
             SELECT *,

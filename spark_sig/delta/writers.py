@@ -10,6 +10,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from spark_sig.delta.log import is_classic, spark_errors
+from spark_sig.delta.query import Query
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -34,40 +35,112 @@ _WRITING = (
 # of other writers, or other statistics.
 _REPEATING = ("RESTORE", "ROW TRACKING BACKFILL", "ROW TRACKING UNBACKFILL")
 
+# Apache XTable lists files of other tables, with statistics of theirs, through Delta's own library:
+# as an update with this predicate, which counts nothing.
+_FOREIGN = "xtable-delta-sync"
+
 # Nothing is a number or a date to the log's lines, so that no conf changes what is read; what
-# only has to be absent is read as text.
+# only has to be there or absent is read as text.
 _LINE = """
-    commitInfo STRUCT<engineInfo: STRING, operation: STRING>,
+    commitInfo STRUCT<engineInfo: STRING, operation: STRING, operationParameters: STRING,
+        operationMetrics: STRING>,
     add STRUCT<path: STRING, deletionVector: STRING>,
+    metaData STRUCT<configuration: STRING>,
     broken STRING"""
+
+_LINES = """
+    SELECT version, line, line.broken IS NOT NULL AS broken,
+        line.commitInfo.engineInfo LIKE 'Apache-Spark/%Delta-Lake/%'
+            AND NOT contains(coalesce(line.commitInfo.operationParameters, ''), '{foreign}')
+            AS by_spark
+    FROM (
+        SELECT version, from_json(value, '{line}', {options}) AS line
+        FROM (
+            SELECT value, regexp_extract(
+                input_file_name(), '/_delta_log/([0-9]+)[.]json$', 1) AS version
+            FROM {{lines}}
+        )
+        WHERE version BETWEEN '{first:020}' AND '{last:020}'
+    )"""
 
 # A commit is trusted to have written its files (2), to have written none (1), or not at all (0).
 # A condition on a line before the window would have it parsed twice.
-_QUERY = """
+_WRITTEN = """
     SELECT path FROM (
         SELECT add.path, IF(add.deletionVector IS NULL, trust, least(trust, 1)) AS trust
         FROM (
-            SELECT IF(line.broken IS NULL, line.add, NULL) AS add, coalesce(min(CASE
-                WHEN line.broken IS NOT NULL OR line.commitInfo IS NULL THEN NULL
-                WHEN line.commitInfo.engineInfo LIKE 'Apache-Spark/%Delta-Lake/%' THEN CASE
-                    WHEN line.commitInfo.operation IN ({writing}) THEN 2
+            SELECT IF(broken, NULL, line.add) AS add, coalesce(min(CASE
+                WHEN broken OR line.commitInfo IS NULL THEN NULL
+                WHEN by_spark THEN CASE
+                    -- who writes rows counts them
+                    WHEN line.commitInfo.operation IN ({writing})
+                        AND length(line.commitInfo.operationMetrics) > 2 THEN 2
                     WHEN line.commitInfo.operation IN ({repeating}) THEN 1
                     ELSE 0 END
                 ELSE 0 END) OVER (PARTITION BY version), 0) AS trust
-            FROM (
-                SELECT version, from_json(value, '{line}', {options}) AS line
-                FROM (
-                    SELECT value, regexp_extract(
-                        input_file_name(), '/_delta_log/([0-9]+)[.]json$', 1) AS version
-                    FROM {{lines}}
-                )
-                WHERE version BETWEEN '{first:020}' AND '{last:020}'
-            )
+            FROM ({lines})
         )
         WHERE add.path IS NOT NULL
     )
     GROUP BY path
     HAVING min(trust) > 0 AND max(trust) = 2"""
+
+# Commits that set constraints, or repeat them, and check all rows, or have done so before.
+_CHECKED = """
+    SELECT count(*) = {last} + 1 AND count_if(broken) = 0 AND count_if(unchecked) = 0
+    FROM (
+        SELECT bool_or(broken) AS broken, bool_or(constrains) AND NOT coalesce(bool_or(
+                by_spark AND operation NOT IN ({unchecking}) OR operation IN ({checking})
+            ), false) AS unchecked
+        FROM (
+            SELECT version, broken, by_spark, line.commitInfo.operation AS operation,
+                contains(lower(line.metaData.configuration), 'delta.constraints.') AS constrains
+            FROM ({lines})
+        )
+        GROUP BY version
+    )"""
+
+# Operations that bring rows and constraints which these were never held to: properties of a clone
+# may be overridden, those of a catalog's Parquet table be anything.
+_UNCHECKING = ("CLONE", "CONVERT")
+
+# Operations of any engine after which constraints hold for all rows.
+_CHECKING = ("ADD CONSTRAINT", "CREATE TABLE")
+
+
+def with_trusted(spark: SparkSession, opened: Any, files: Query) -> Query:
+    """Mark the files that Spark wrote (``trusted``), where the commits are in reach.
+
+    Args:
+        spark: the session.
+        opened: Delta's own snapshot.
+        files: the files; columns as the log lists them, and others.
+    """
+    written = written_by_spark(spark, opened)
+    if written is None:
+        return files
+    return files.within(
+        "SELECT files.*, written.path IS NOT NULL AS trusted FROM {query} files "
+        "LEFT JOIN {written} written ON files.path = written.path",
+        [*files.columns, "trusted"],
+        written=written,
+    )
+
+
+def constraints_were_checked(spark: SparkSession, opened: Any) -> bool:
+    """Say whether all rows of a version were held to its CHECK constraints, by all of its commits.
+
+    False where they are out of reach, or the first of them no longer there.
+
+    Args:
+        spark: the session.
+        opened: Delta's own snapshot of the version.
+    """
+    try:
+        found = _over_commits(spark, opened, _CHECKED)
+        return found is not None and bool(found.collect()[0][0])
+    except spark_errors():
+        return False
 
 
 def written_by_spark(spark: SparkSession, opened: Any) -> DataFrame | None:
@@ -86,26 +159,33 @@ def written_by_spark(spark: SparkSession, opened: Any) -> DataFrame | None:
         One column, ``path``, distinct, spelled as in the log; None where the commits are out of
         reach: Spark Connect, or commits that a catalog holds and has not published yet.
     """
-    if not is_classic(spark):
-        return None
     try:
-        if not _published(opened):
-            return None
-        log, version = str(opened.deltaLog().logPath().toString()), int(opened.version())
-        return spark.sql(_query(version), lines=_lines(spark, log))
+        return _over_commits(spark, opened, _WRITTEN)
     except spark_errors():
         return None
 
 
-def _query(version: int) -> str:
-    return _QUERY.format(
-        writing=_listed(_WRITING),
-        repeating=_listed(_REPEATING),
+def _over_commits(spark: SparkSession, opened: Any, query: str) -> DataFrame | None:
+    """Return a query over the lines of the commits; None where they are out of reach."""
+    if not is_classic(spark) or not _published(opened):
+        return None
+    log, last = str(opened.deltaLog().logPath().toString()), int(opened.version())
+    lines = _LINES.format(
+        foreign=_FOREIGN,
         line=" ".join(_LINE.split()),
         options="map('mode', 'PERMISSIVE', 'columnNameOfCorruptRecord', 'broken')",
         first=0,
-        last=version,
+        last=last,
     )
+    text = query.format(
+        lines=lines,
+        last=last,
+        writing=_listed(_WRITING),
+        repeating=_listed(_REPEATING),
+        unchecking=_listed(_UNCHECKING),
+        checking=_listed(_CHECKING),
+    )
+    return spark.sql(text, lines=_lines(spark, log))
 
 
 def _listed(texts: tuple[str, ...]) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from spark_sig.delta.columns import Column
 from spark_sig.delta.files import is_in
-from spark_sig.delta.ledger import DV_ID, Ledger, LedgerKey
+from spark_sig.delta.ledger import DV_ID, Ledger, LedgerKey, held
 from spark_sig.delta.log import Snapshot
 from spark_sig.delta.query import Query
 from spark_sig.errors import SourceError
@@ -111,16 +111,22 @@ class Memory:
         read = [place for place, group in enumerate(groups) if group.is_read]
         if not read:
             return 0
-        files = proofs.files.within(
-            f"SELECT path, {DV_ID} AS dv, {_mask(proofs, tally)} AS mask FROM {{query}} "
-            f"WHERE kept IS NOT NULL AND ({is_in(read, groups)})"
+        known = "coalesce(mask, '')" if proofs.recalled else "''"
+        files = proofs.files.ask(
+            f"""
+            SELECT path, dv, mask FROM (
+                SELECT path, {DV_ID} AS dv, {_mask(proofs, tally)} AS mask, known
+                FROM (SELECT *, {known} AS known FROM {{query}})
+                WHERE kept IS NOT NULL AND ({is_in(read, groups)}))
+            WHERE {held("mask")} > {held("known")}"""
         )
-        return self.ledger.record(key, files.frame(), proofs.facts)
+        return self.ledger.record(key, files, fresh=proofs.recalled)
 
 
 def _mask(proofs: Proofs, tally: Tally) -> str:
     """Write ``1`` for each check that rows, now or in an earlier run, were found to pass, as SQL.
 
+    The ``known`` of earlier runs may say more than the pattern, where statistics prove a check too.
     What statistics proved is not remembered: they prove it again, if they are asked at all.
     """
     places = {check: at + 2 for at, check in enumerate(proofs.checks)}
@@ -131,7 +137,8 @@ def _mask(proofs: Proofs, tally: Tally) -> str:
             passed += [Proof.UNKNOWN, Proof.REFUTED]
         letters = ", ".join(f"'{proof.value}'" for proof in passed)
         letter = f"substr(pattern, {places[check]}, 1)" if check in places else "''"
-        found.append(f"IF({letter} IN ({letters}), '1', '0')")
+        before = f"substr(known, {check + 1}, 1) = '1'"
+        found.append(f"IF({letter} IN ({letters}) OR {before}, '1', '0')")
     return f"concat({', '.join(found)})"
 
 

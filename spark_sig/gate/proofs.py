@@ -38,7 +38,6 @@ class Proofs:
         columns: the table's columns, by their logical names.
         opened: Delta's own snapshot.
         files: the files, judged.
-        facts: what the ledger remembered; None where it was not read.
         note: why the ledger was not read; empty where it was, or where there is none.
     """
 
@@ -52,12 +51,16 @@ class Proofs:
     columns: Mapping[str, Column] = field(default_factory=dict)
     opened: Any = None
     files: Query | None = None
-    facts: DataFrame | None = None
     note: str = ""
 
     def known(self, group: Group) -> Mapping[int, Proof]:
         """Return what is known of each check in a group of files."""
         return {check: group.proof(at) for at, check in enumerate(self.checks)}
+
+    @property
+    def recalled(self) -> bool:
+        """Whether the files bear what a ledger knows of them (``mask``)."""
+        return self.files is not None and "mask" in self.files.columns
 
     @property
     def files_remembered(self) -> int:
@@ -75,11 +78,6 @@ class Proofs:
     def rows_proven(self) -> int:
         """Rows that need not be read."""
         return sum(group.rows for group in self.groups or () if not group.is_read)
-
-    @property
-    def rows_counted_with_others(self) -> int:
-        """Rows that files say they hold which are read among files that do not say."""
-        return sum(group.rows for group in self.groups or () if self._is_apart(group))
 
     def _is_apart(self, group: Group) -> bool:
         """Say whether a log does not count all rows of a group; nothing counts without one."""

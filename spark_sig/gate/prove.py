@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from spark_sig.delta.columns import Column, schema_columns, table_columns, types_of
+from spark_sig.delta.columns import Column, schema_columns, shared_names, table_columns, types_of
 from spark_sig.delta.constraints import check_bounds
 from spark_sig.delta.files import (
     counted,
@@ -27,7 +28,7 @@ from spark_sig.delta.log import (
 from spark_sig.delta.query import Query
 from spark_sig.delta.statistics import is_plain, judged
 from spark_sig.delta.storage import scan_size
-from spark_sig.delta.writers import written_by_spark
+from spark_sig.delta.writers import constraints_were_checked, with_trusted
 from spark_sig.engines.footers import footers_of, listed_files, wanted_leaves, without_folders
 from spark_sig.errors import SourceError
 from spark_sig.gate.memory import Memory
@@ -47,6 +48,7 @@ LOG = "the table's log"
 FOOTERS = "the footers of the files"
 BOTH = "the table's log, and the footers of the files"
 SMALL = "not asked: reading the files takes no longer"
+NOTHING = "not asked: they decide none of the checks"
 
 # Reading a footer takes Python some 10 ms, in which a core scans as many values as this; the stage
 # that reads them takes some 0.3 s, which is worth so many values, or bytes, of a scan.  Footers may
@@ -110,23 +112,35 @@ def _logged(
     if stats:
         known = check_bounds(spark, metadata["configuration"], dict(types_of(columns)))
         constrained = _constrained(plan, claims, known)
+        if constrained != plan and not constraints_were_checked(spark, opened):
+            constrained = plan
     scanned = (at for at, check in enumerate(constrained.checks) if check.scanned)
     checks = tuple(sorted(scanned, key=lambda at: not is_plain(columns, claims.get(at, ()))))
     asked = _affordable([claims.get(check, ()) for check in checks], columns)
     listed = list_files(spark, opened)
-    names = listed.columns
     files = _with_removed(spark, opened, listed)
-    if stats and any(claim.no_nan for claims in asked for claim in claims):
-        files = _with_trusted(spark, opened, files)
-    facts, note = None, ""
+    shared = shared_names(metadata)
+    if stats and any(c.no_nan or c.place[0] in shared for claims in asked for c in claims):
+        files = with_trusted(spark, opened, files)
+    note = ""
     if memory is not None:
         try:
             files, facts = memory.recall(memory.key(snapshot, plan, columns), files)
             held.callback(facts.unpersist)
         except SourceError as error:
             note = str(error)
-    verdicts = judged(files, columns, asked, ids=checks, keep=names, mute=not stats)
-    groups = grouped(verdicts)
+            memory = None
+    # What the statistics say is no longer needed, and large.
+    keep = [name for name in listed.columns if name != "stats"]
+    keep += ["mask"] if memory else []
+    judge = partial(judged, files, columns, asked, shared=shared, ids=checks, mute=not stats)
+    verdicts = judge(keep=keep)
+    if memory is not None:
+        # Files are counted, some read, and what was found is remembered: three queries, of joins.
+        whole = verdicts.frame().persist()
+        held.callback(whole.unpersist)
+        verdicts = Query.of(whole)
+    groups = grouped(verdicts if memory is not None else judge())
     resolved = Resolved.of(source.frame, counted(snapshot, groups), source.info.name)
     return Proofs(
         resolved,
@@ -139,7 +153,6 @@ def _logged(
         columns,
         opened,
         verdicts,
-        facts,
         note,
     )
 
@@ -178,19 +191,6 @@ def _with_removed(spark: SparkSession, opened: Any, files: Query) -> Query:
     )
 
 
-def _with_trusted(spark: SparkSession, opened: Any, files: Query) -> Query:
-    """Mark the files that Spark wrote, whose bounds tell whether there is NaN."""
-    written = written_by_spark(spark, opened)
-    if written is None:
-        return files
-    return files.within(
-        "SELECT files.*, written.path IS NOT NULL AS trusted FROM {query} files "
-        "LEFT JOIN {written} written ON files.path = written.path",
-        [*files.columns, "trusted"],
-        written=written,
-    )
-
-
 def _constrained(
     plan: EnforcementPlan, claims: Mapping[int, Sequence[Claim]], known: Mapping[Place, Bounds]
 ) -> EnforcementPlan:
@@ -217,35 +217,37 @@ def _with_footers(found: Proofs, held: ExitStack) -> Proofs:
     configuration = table_metadata(found.opened)["configuration"]
     if configuration.get("delta.columnMapping.mode") == "id":
         return found  # Spark finds the columns of such files by their ids, whatever their names
-    names = found.files.columns[:-2]  # those of the log
+    names = found.files.columns[:-2]  # without the verdict
     places = [at for at, check in enumerate(found.checks) if check in open_checks]
     unsure = " OR ".join(f"substr(pattern, {at + 2}, 1) = '{Proof.UNKNOWN.value}'" for at in places)
     root = str(found.opened.deltaLog().dataPath().toUri().toString())
     kept = ", ".join(names)
     known = found.files.within(
         f"SELECT {kept}, kept AS told, pattern AS known, "
-        f"kept IS NOT NULL AND ({unsure}) AS open FROM {{query}}"
+        f"kept IS NOT NULL AND ({unsure}) AS open FROM {{query}}",
+        [*names, "told", "known", "open"],
     )
-    entries = known.within("SELECT * FROM {query} WHERE open").frame()
+    entries = known.ask("SELECT * FROM {query} WHERE open")
     number = sum(group.files for group in found.groups if group.is_read)
     read = Query.of(footers_of(entries, wanted, root, number))
-    again = judged(read, found.columns, asked, statistics="footer", keep=[*names, "told", "known"])
+    kept_too = [*names, "told", "known"]
+    again = judged(read, found.columns, asked, ids=found.checks, statistics="footer", keep=kept_too)
     # A footer that counts other rows than the log is none of the same file.
     best = ", ".join(
         f"IF(substr(known, {at}, 1) = '{Proof.UNKNOWN.value}', substr(pattern, {at}, 1), "
         f"substr(known, {at}, 1))"
         for at in range(2, len(found.checks) + 2)
     )
-    decided = again.within(
+    decided = again.ask(
         f"SELECT {kept}, told AS kept, IF(kept <=> told, "
         f"concat(substr(known, 1, 1), {best}), known) AS pattern "
         "FROM {query}"
     )
-    others = known.within(
+    others = known.ask(
         f"SELECT {kept}, told AS kept, known AS pattern FROM {{query}} WHERE NOT open"
     )
     # Groups are read after they are counted: the footers must not be read again for that.
-    whole = decided.frame().unionAll(others.frame()).persist()
+    whole = decided.unionAll(others).persist()
     held.callback(whole.unpersist)
     files = Query.of(whole)
     return replace(found, statistics=BOTH, groups=tuple(grouped(files)), files=files)
@@ -254,16 +256,18 @@ def _with_footers(found: Proofs, held: ExitStack) -> Proofs:
 def _worthwhile(found: Proofs) -> set[int]:
     """Return the open checks for which reading footers costs less than reading rows."""
     open_checks: set[int] = set()
+    values = files = 0
     for group in found.groups or ():
         left = {
             check
             for check, proof in found.known(group).items()
             if proof is Proof.UNKNOWN and check in found.claims
         }
-        price = VALUES_A_STAGE + VALUES_A_FOOTER * group.files
-        if left and group.rows * len(left) >= price:
+        if left and group.rows * len(left) >= VALUES_A_FOOTER * group.files:
             open_checks |= left
-    return open_checks
+            values += group.rows * len(left)
+            files += group.files
+    return open_checks if values >= VALUES_A_STAGE + VALUES_A_FOOTER * files else set()
 
 
 def _parquet(source: Resolved, plan: EnforcementPlan) -> Proofs:
@@ -280,7 +284,7 @@ def _parquet(source: Resolved, plan: EnforcementPlan) -> Proofs:
     columns = without_folders(schema_columns(source.frame.schema.json()), uris)
     wanted = wanted_leaves(plan.source, columns, asked)
     if not wanted:
-        return Proofs(source, plan, plan, OFF)
+        return Proofs(source, plan, plan, NOTHING)
     files = Query.of(footers_of(listed_files(source.frame, uris), wanted, "", len(uris)))
     group = merged(grouped(judged(files, columns, asked, statistics="footer")))
     return Proofs(source, plan, plan, FOOTERS, checks, (group,), claims, columns)

@@ -166,7 +166,7 @@ def validate_source(
                 nothing,
                 decided=proofs.refutations(refuted),
                 refuted=refuted,
-                evidence=Evidence(proofs.statistics, 0),
+                evidence=Evidence(proofs.statistics, 0, "nothing added" if memory else ""),
             )
         dirty = bool(refuted)
         seen = tally_parts(proofs.parts(counted=True), policy.examples, row_key, dirty=dirty)
@@ -176,14 +176,16 @@ def validate_source(
         tally = replace(tally, rows=tally.rows + proofs.rows_proven)
         found = report(
             tally,
-            uncounted=max(0, others.rows - proofs.rows_counted_with_others),
+            uncounted=others.rows,
             decided=proofs.decided(tally.rows),
             audit=audit_proofs(proofs, audit) if audit else None,
             evidence=Evidence(proofs.statistics, proofs.files_read),
         )
-        if memory is None:
+        if ledger is None:
             return found
-        told = memory.told(proofs, tally, trustworthy=found.sound)
+        told = "not used: the arrow engine reads every row"
+        if memory is not None:
+            told = memory.told(proofs, tally, trustworthy=found.sound)
         return replace(found, evidence=replace(found.evidence, ledger=told))
 
 
