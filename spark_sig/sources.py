@@ -13,7 +13,6 @@ from spark_sig.delta.log import (
     find_snapshot,
     first_line,
     is_classic,
-    quoted,
     read_snapshot,
     read_version,
     spark_errors,
@@ -22,6 +21,7 @@ from spark_sig.delta.names import in_catalog, is_path, why_no_delta
 from spark_sig.delta.storage import absolute, is_folder
 from spark_sig.errors import SignatureError, SourceError
 from spark_sig.report import Source
+from spark_sig.sqltext import quoted
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession

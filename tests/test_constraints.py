@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spark_sig.delta.constraints import check_bounds
-from spark_sig.delta.log import open_snapshot, quoted, read_snapshot, spark_errors
+from spark_sig.delta.log import open_snapshot, read_snapshot, spark_errors
+from spark_sig.sqltext import quoted
 from spark_sig.stats import Bounds, Place
 
 if TYPE_CHECKING:

@@ -19,8 +19,8 @@ from hypothesis import Phase, currently_in_test_context, given, note, settings
 from hypothesis import strategies as st
 from pyspark.sql import types as T
 
-from spark_sig.delta.log import quoted
 from spark_sig.gate import prove
+from spark_sig.sqltext import quoted
 from tests.histories import LOSSLESS, NAN, checkpoint, compare, held, setting
 from tests.test_statistics import write
 

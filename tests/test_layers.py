@@ -25,6 +25,7 @@ ROWS: dict[str, int] = {
     "spark_sig.params": 2,
     "spark_sig.codec": 3,
     "spark_sig.casts": 3,
+    "spark_sig.sqltext": 3,
     "spark_sig.stats": 3,
     "spark_sig.tally": 3,
     "spark_sig.signature": 4,

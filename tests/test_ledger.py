@@ -20,8 +20,9 @@ import pytest
 
 from spark_sig.delta import ledger as module
 from spark_sig.delta.ledger import COLUMNS, DV_ID, RULES, Ledger, LedgerKey, open_ledger
-from spark_sig.delta.log import open_snapshot, quoted, read_snapshot, spark_errors
+from spark_sig.delta.log import open_snapshot, read_snapshot, spark_errors
 from spark_sig.errors import SourceError
+from spark_sig.sqltext import quoted
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession

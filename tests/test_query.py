@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from spark_sig.delta.query import Query, apart, literal
+from spark_sig.delta.query import Query, apart
+from spark_sig.sqltext import literal
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession

@@ -19,7 +19,6 @@ from spark_sig.delta.files import count_files, list_files
 from spark_sig.delta.log import (
     Snapshot,
     open_snapshot,
-    quoted,
     read_snapshot,
     read_version,
     table_metadata,
@@ -27,6 +26,7 @@ from spark_sig.delta.log import (
 from spark_sig.delta.nulls import NullEvidence, Nulls, not_null_places, null_evidence
 from spark_sig.delta.statistics import judged
 from spark_sig.errors import SignatureError, SourceError
+from spark_sig.sqltext import quoted
 from spark_sig.stats import Claim
 
 if TYPE_CHECKING:

@@ -12,8 +12,9 @@ import deltalake
 import pytest
 
 from spark_sig import ColSpec, ModelSignature, Policy, Schema, validate
-from spark_sig.delta.log import open_snapshot, quoted, read_snapshot
+from spark_sig.delta.log import open_snapshot, read_snapshot
 from spark_sig.delta.writers import constraints_were_checked, written_by_spark
+from spark_sig.sqltext import quoted
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -175,6 +176,10 @@ def test_constraints_hold_where_all_rows_were_held_to_them(
     log = path / "_delta_log"
     (log / f"{1:020}.json").write_text("\n".join([commit, meta(**FINE)]))
     assert constraints_were_checked(spark, opened) is expected
+    # rows that no writer of Delta's has seen
+    foreign = info(operation="UPDATE", operationParameters={"predicate": "xtable-delta-sync"})
+    (log / f"{1:020}.json").write_text(foreign)
+    assert not constraints_were_checked(spark, opened)
     # without constraints nothing depends on who made the commit
     (log / f"{1:020}.json").write_text("\n".join([info(operation="CLONE"), meta(other="1")]))
     assert constraints_were_checked(spark, opened)

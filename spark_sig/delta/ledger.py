@@ -22,15 +22,15 @@ from spark_sig.delta.log import (
     first_line,
     is_classic,
     is_table,
-    quoted,
     read_snapshot,
     read_version,
     spark_errors,
 )
 from spark_sig.delta.names import in_catalog, is_path, why_no_delta
-from spark_sig.delta.query import apart, literal
+from spark_sig.delta.query import apart
 from spark_sig.delta.storage import absolute
 from spark_sig.errors import SourceError
+from spark_sig.sqltext import literal, quoted
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from spark_sig.errors import SourceError
+from spark_sig.sqltext import quoted
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -107,16 +108,6 @@ def read_version(spark: SparkSession, snapshot: Snapshot) -> DataFrame:
     """Return the rows of a snapshot; every read of the result is of that version."""
     reader = spark.read.format("delta").option("versionAsOf", snapshot.version)
     return reader.load(snapshot.path)
-
-
-def quoted(name: str) -> str:
-    """Quote one part of an SQL identifier.
-
-    Example:
-        >>> quoted("a`b")
-        '`a``b`'
-    """
-    return "`" + name.replace("`", "``") + "`"
 
 
 def _history(spark: SparkSession, path: str) -> DataFrame:

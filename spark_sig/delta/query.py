@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
-
-# What means something else under some settings (quotes, backslashes), to Spark's substitution of
-# variables (dollars), or to the names of frames in a text (braces).
-_UNSAFE = re.compile(r"['\"\\${}]")
 
 
 class Query(NamedTuple):
@@ -64,20 +59,3 @@ def apart(frame: DataFrame) -> DataFrame:
     has the plan of a view that is dropped.
     """
     return frame.where("true")
-
-
-def literal(text: str) -> str:
-    """Write text as SQL that means it under any setting of the session.
-
-    Example:
-        >>> literal("a b"), literal("it's")
-        ("'a b'", "concat('it', chr(39), 's')")
-    """
-    if not _UNSAFE.search(text):
-        return f"'{text}'"
-    parts = re.findall(rf"{_UNSAFE.pattern}|[^'\"\\${{}}]+", text)
-    return f"concat({', '.join(map(_part, parts))})"
-
-
-def _part(text: str) -> str:
-    return f"chr({ord(text)})" if _UNSAFE.fullmatch(text) else f"'{text}'"

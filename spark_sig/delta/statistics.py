@@ -13,9 +13,9 @@ from itertools import groupby
 from typing import Any
 
 from spark_sig.delta.columns import Column, Kind, find_column
-from spark_sig.delta.log import quoted
-from spark_sig.delta.query import Query, literal
+from spark_sig.delta.query import Query
 from spark_sig.errors import assert_never
+from spark_sig.sqltext import literal, quoted
 from spark_sig.stats import Claim, Place, Proof
 
 # What all that follows is computed of:

@@ -50,9 +50,8 @@ _LINE = """
 
 _LINES = """
     SELECT version, line, line.broken IS NOT NULL AS broken,
-        line.commitInfo.engineInfo LIKE 'Apache-Spark/%Delta-Lake/%'
-            AND NOT contains(coalesce(line.commitInfo.operationParameters, ''), '{foreign}')
-            AS by_spark
+        contains(line.commitInfo.operationParameters, '{foreign}') AS of_others,
+        line.commitInfo.engineInfo LIKE 'Apache-Spark/%Delta-Lake/%' AS by_spark
     FROM (
         SELECT version, from_json(value, '{line}', {options}) AS line
         FROM (
@@ -71,6 +70,7 @@ _WRITTEN = """
         FROM (
             SELECT IF(broken, NULL, line.add) AS add, coalesce(min(CASE
                 WHEN broken OR line.commitInfo IS NULL THEN NULL
+                WHEN of_others THEN 0
                 WHEN by_spark THEN CASE
                     -- who writes rows counts them
                     WHEN line.commitInfo.operation IN ({writing})
@@ -87,13 +87,14 @@ _WRITTEN = """
 
 # Commits that set constraints, or repeat them, and check all rows, or have done so before.
 _CHECKED = """
-    SELECT count(*) = {last} + 1 AND count_if(broken) = 0 AND count_if(unchecked) = 0
+    SELECT count(*) = {last} + 1 AND count_if(broken OR of_others OR unchecked) = 0
     FROM (
-        SELECT bool_or(broken) AS broken, bool_or(constrains) AND NOT coalesce(bool_or(
+        SELECT bool_or(broken) AS broken, bool_or(of_others) AS of_others,
+            bool_or(constrains) AND NOT coalesce(bool_or(
                 by_spark AND operation NOT IN ({unchecking}) OR operation IN ({checking})
             ), false) AS unchecked
         FROM (
-            SELECT version, broken, by_spark, line.commitInfo.operation AS operation,
+            SELECT version, broken, of_others, by_spark, line.commitInfo.operation AS operation,
                 contains(lower(line.metaData.configuration), 'delta.constraints.') AS constrains
             FROM ({lines})
         )

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from spark_sig.engines.expressions import Expressions, compile_expressions, literal
+from spark_sig.engines.expressions import Expressions, compile_expressions
 from spark_sig.plan import EnforcementPlan
 from spark_sig.planner import ORIGINAL, VIOLATIONS
+from spark_sig.sqltext import literal
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame

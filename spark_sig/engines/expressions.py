@@ -33,6 +33,7 @@ from spark_sig.plan import (
     VectorOf,
     is_identity,
 )
+from spark_sig.sqltext import literal, quoted
 
 # Characters of a condition beyond which Spark must not fuse it with the scan: the JVM does not
 # compile methods of more than 8,000 bytes, whole-stage code is one method, and a character makes
@@ -102,7 +103,7 @@ def compile_expressions(
         (('CAST(`a` AS BIGINT)',), 'coalesce((`a` IS NULL), false)')
     """
     fields = plan.fields if fields is None else fields
-    columns = [identifier(name) for name in plan.source.names] if columns is None else columns
+    columns = [quoted(name) for name in plan.source.names] if columns is None else columns
     inputs = ["NULL" if f.source is None else columns[f.source] for f in fields]
     for field in fields:
         if field.rung is Rung.ARROW:
@@ -137,28 +138,11 @@ def compile_expressions(
 # --- text ----------------------------------------------------------------------------------------
 
 
-def identifier(name: str) -> str:
-    """Quote a name."""
-    return "`" + name.replace("`", "``") + "`"
-
-
-def literal(text: str) -> str:
-    """Write a string so that every conf of the parser reads it back as it is.
-
-    Example:
-        >>> literal("unit price"), literal("it's")
-        ("'unit price'", "CAST(X'69742773' AS STRING)")
-    """
-    if "'" in text or "\\" in text or "${" in text:
-        return f"CAST(X'{text.encode().hex().upper()}' AS STRING)"
-    return f"'{text}'"
-
-
 def member_sql(parent: str, name: str) -> str:
     """Write a member of a struct."""
     # Spark can be told to read a backquoted name as a regular expression, but never a literal.
-    quoted = literal(name)
-    return f"{parent}[{quoted}]" if quoted.startswith("'") else f"{parent}.{identifier(name)}"
+    text = literal(name)
+    return f"{parent}[{text}]" if text.startswith("'") else f"{parent}.{quoted(name)}"
 
 
 def _any(conditions: Iterable[str]) -> str:

@@ -79,7 +79,8 @@ def tally_parts(
 def _tally(parts: Sequence[Part], limit: int, row_key: Sequence[str], dirty: bool) -> Tally:
     if not any(part.arrow for part in parts):
         if not any(part.fused for part in parts):
-            return Tally(limit, sum(part.frame.count() for part in parts), 0, {})
+            counts = _union([part.frame.selectExpr("count(*)") for part in parts]).collect()
+            return Tally(limit, sum(int(row[0]) for row in counts), 0, {})
         if not dirty and (clean := _tally_clean(parts, limit)) is not None:
             return clean
         if not row_key and (few := tally_few(parts, limit)) is not None:

@@ -54,6 +54,16 @@ def provable(spark: SparkSession, folder: Path, rows: int, more: int) -> Iterato
     yield Ratio(f"provable gate, {rows:,} x 16 / count()", few, few_counted, 1.5)
     yield Ratio(f"provable gate, {more:,} x 16 / count()", many, many_counted, 1.5)
     yield Ratio(f"provable gate, {more:,} rows / {rows:,} rows", many, few, 1.0)
+    before = _bytes_read(spark)
+    gate(more)()
+    read, size = _bytes_read(spark) - before, sum(f.stat().st_size for f in paths[more].iterdir())
+    yield Ratio("bytes that it reads, of the log / bytes of data", read, size, 1e-4, unit="B")
+
+
+def _bytes_read(spark: SparkSession) -> int:
+    """Bytes that Hadoop's file systems have read so far, in this JVM: all of Spark's."""
+    systems: Any = spark._jvm.org.apache.hadoop.fs.FileSystem  # type: ignore[union-attr]
+    return sum(int(one.getBytesRead()) for one in systems.getAllStatistics())
 
 
 def one_column(spark: SparkSession, folder: Path, rows: int) -> Iterator[Ratio]:
