@@ -69,7 +69,7 @@ def table_columns(metadata: Mapping[str, Any]) -> dict[str, Column]:
     return found
 
 
-def shared_names(metadata: Mapping[str, Any]) -> frozenset[str]:
+def shared_names(columns: Mapping[str, Column], metadata: Mapping[str, Any]) -> frozenset[str]:
     """Return the columns whose entries in statistics may be said of something else.
 
     delta-rs (0.22 and 1.1) files what it counts inside arrays and maps under the bare names of
@@ -78,9 +78,9 @@ def shared_names(metadata: Mapping[str, Any]) -> frozenset[str]:
     of the column itself.
 
     Args:
-        metadata: the action ``metaData`` of the table's log.
+        columns: the table's columns.
+        metadata: the action ``metaData`` of its log.
     """
-    columns = table_columns(metadata)
     mapped = metadata["configuration"].get("delta.columnMapping.mode", "none") != "none"
     repeated = any(
         f'"type": "{kind}"' in column.declared

@@ -19,9 +19,8 @@ from typing import TYPE_CHECKING
 
 from spark_sig.delta.log import (
     Snapshot,
+    find_snapshot,
     first_line,
-    is_classic,
-    is_table,
     read_snapshot,
     read_version,
     spark_errors,
@@ -308,7 +307,7 @@ def _location(spark: SparkSession, text: str, table: str) -> str | None:
 
     if table.startswith("delta.`"):
         path = table[len("delta.`") : -1].replace("``", "`")
-        if is_classic(spark) and is_table(spark, path):
+        if find_snapshot(spark, path, None):
             return path
     try:
         detail = spark.sql(f"DESCRIBE DETAIL {table}").select("format", "location").collect()[0]

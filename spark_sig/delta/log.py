@@ -40,19 +40,6 @@ def is_classic(spark: SparkSession) -> bool:
     return hasattr(spark, "_jsparkSession")
 
 
-def is_table(spark: SparkSession, path: str) -> bool:
-    """Say whether a classic session surely finds a Delta table at a path, without a query.
-
-    False says nothing: the log may be broken, or the session without Delta Lake.
-    """
-    try:
-        return int(_log_and_newest(spark, path)._2().version()) >= 0
-    except spark_errors():
-        return False
-    except TypeError:  # without Delta Lake its name is that of a package
-        return False
-
-
 def read_snapshot(
     spark: SparkSession,
     path: str,

@@ -77,10 +77,11 @@ def null_evidence(
         opened = open_snapshot(spark, snapshot)
         claims = [[Claim(place, no_null=True)] for place in places]
         metadata = table_metadata(opened)
-        shared, listed = shared_names(metadata), list_files(spark, opened)
+        columns = table_columns(metadata)
+        shared, listed = shared_names(columns, metadata), list_files(spark, opened)
         if any(shared.intersection(place[:1]) for place in places):
             listed = with_trusted(spark, opened, listed)
-        groups = grouped(judged(listed, table_columns(metadata), claims, shared=shared))
+        groups = grouped(judged(listed, columns, claims, shared=shared))
     except spark_errors() as error:
         raise unreadable(snapshot, error) from error
     return {place: _evidence(groups, at) for at, place in enumerate(places)}

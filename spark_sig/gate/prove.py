@@ -119,7 +119,7 @@ def _logged(
     asked = _affordable([claims.get(check, ()) for check in checks], columns)
     listed = list_files(spark, opened)
     files = _with_removed(spark, opened, listed)
-    shared = shared_names(metadata)
+    shared = shared_names(columns, metadata)
     if stats and any(c.no_nan or c.place[0] in shared for claims in asked for c in claims):
         files = with_trusted(spark, opened, files)
     note = ""
