@@ -11,6 +11,7 @@ import pytest
 
 from spark_sig import ColSpec, ModelSignature, Policy, Schema, validate
 from spark_sig.errors import Code, SignatureError
+from spark_sig.plan import Rung
 from tests.test_statistics import copy
 
 if TYPE_CHECKING:
@@ -111,6 +112,18 @@ def test_what_is_not_proven_is_not_audited(spark: SparkSession, honest: Path) ->
     off = validate(honest, LONGS, policy=LOSSLESS, stats=False, audit=1.0)
     assert off.audit is not None
     assert off.audit.files == 0
+
+
+def test_what_constraints_prove_is_audited_beside_what_is_read(
+    spark: SparkSession, honest: Path, tmp_path: Path
+) -> None:
+    table = lying(honest, tmp_path / "t", lambda stats: stats.update(nullCount={"a": 0}))
+    spark.sql(f"ALTER TABLE delta.`{table}` ADD CONSTRAINT c CHECK (a IS NOT NULL)")
+    wanted = ModelSignature(inputs=Schema([ColSpec("long", "a"), ColSpec("long", "b")]))
+    report = validate(table, wanted, audit=1.0)
+    assert [check.rung for check in report.checks] == [Rung.SCHEMA, Rung.CATALYST]
+    assert report.audit is not None
+    assert (report.audit.files, report.audit.lies) == (4, ())
 
 
 @pytest.mark.parametrize("share", [-0.1, 1.5])

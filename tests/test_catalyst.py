@@ -482,6 +482,7 @@ def test_structs_that_text_cannot_address_are_left_to_arrow(
 NAMES = [
     *("plain", "a.b", "a b", "it's", 'say "so"', "back`tick", "b\\s", "列", "select", "", "%s"),
     *("c0", "v1", "guard", "check", "${env:HOME}", "<errorMessage>", "a\nb", "x", "X"),
+    *("price{usd}", "us$"),
 ]
 
 

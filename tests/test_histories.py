@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import shutil
@@ -13,7 +14,9 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import unquote
 
+import deltalake
 import pytest
 from hypothesis import Phase, currently_in_test_context, given, note, settings
 from hypothesis import strategies as st
@@ -39,6 +42,7 @@ class Start(NamedTuple):
     struct_statistics: bool
     v2: bool
     footers: bool
+    arrays: bool
 
 
 class Step(NamedTuple):
@@ -128,7 +132,9 @@ class History:
             "delta.checkpointPolicy": "v2" if start.v2 else "classic",
         }
         properties = ", ".join(f"'{name}' = '{value}'" for name, value in options.items())
-        columns = ", ".join(f"{name} {kind}" for name, kind in COLUMNS.items())
+        # In tables with arrays, statistics of other writers are not believed at all.
+        taken = {n: kind for n, kind in COLUMNS.items() if start.arrays or "ARRAY" not in kind}
+        columns = ", ".join(f"{name} {kind}" for name, kind in taken.items())
         spark.sql(
             f"CREATE TABLE {self.table} (id BIGINT, {columns}) USING delta"
             f" {'PARTITIONED BY (p)' if start.partitioned else ''} TBLPROPERTIES ({properties})"
@@ -184,6 +190,26 @@ def append_few_columns(history: History, chance: random.Random) -> None:
 def append_without_statistics(history: History, chance: random.Random) -> None:
     with setting(history.spark, "spark.databricks.delta.stats.collect", "false"):
         append(history, chance)
+
+
+def append_of_others(history: History, chance: random.Random) -> None:
+    """Let delta-rs write a table, and list its files in this one, as delta-rs would."""
+    if history.start.mapping != "none":
+        append(history, chance)  # it knows of no mapping
+        return
+    rows = history.new_rows(chance).toArrow()
+    other = history.path.with_name(f"other-{history.rows}")
+    by = ["p"] if history.start.partitioned else None
+    deltalake.write_deltalake(str(other), rows, partition_by=by)
+    lines = (other / "_delta_log" / f"{0:020}.json").read_text().splitlines()
+    kept = [line for line in lines if json.loads(line).keys() & {"add", "commitInfo"}]
+    for line in kept:
+        if added := json.loads(line).get("add"):
+            target = history.path / unquote(added["path"])
+            target.parent.mkdir(exist_ok=True)
+            shutil.copy(other / unquote(added["path"]), target)
+    commit = history.path / "_delta_log" / f"{history.version + 1:020}.json"
+    commit.write_text("\n".join(kept) + "\n")
 
 
 def delete(history: History, chance: random.Random) -> None:
@@ -298,7 +324,8 @@ def point(history: History, chance: random.Random) -> None:
 ANYWHERE: Mapping[str, Callable[[History, random.Random], None]] = {
     step.__name__: step
     for step in (
-        *(append, append_few_columns, append_without_statistics, delete, update, merge),
+        *(append, append_few_columns, append_without_statistics, append_of_others),
+        *(delete, update, merge),
         *(optimize, overwrite, add, add_member, widen, restore, vectors, cover, point, constrain),
     )
 }
@@ -306,6 +333,7 @@ MAPPED_ONLY: Mapping[str, Callable[[History, random.Random], None]] = {
     step.__name__: step for step in (swap, drop_and_add)
 }
 STEPS = {**ANYWHERE, **MAPPED_ONLY}
+OTHERS = {append_of_others.__name__}
 
 
 # --- the property --------------------------------------------------------------------------------
@@ -318,9 +346,10 @@ starts = st.builds(
     st.booleans(),
     st.booleans(),
     st.booleans(),
+    st.booleans(),
 )
 # Rows come and go more often than anything else happens.
-FREQUENT = ["append", "append", "delete", "delete", "update", "merge"]
+FREQUENT = ["append", "append_of_others", "delete", "delete", "update", "merge"]
 steps = st.lists(
     st.builds(Step, st.sampled_from([*STEPS, *FREQUENT]), st.integers(0, 2**16)),
     min_size=2,
@@ -418,7 +447,13 @@ def test_every_step_between_appends_and_deletes(
 ) -> None:
     """However few histories are run, each kind of step is in one."""
     start = Start(
-        "name", partitioned=True, vectors=True, struct_statistics=False, v2=False, footers=True
+        "none" if action in OTHERS else "name",
+        partitioned=True,
+        vectors=True,
+        struct_statistics=False,
+        v2=False,
+        footers=True,
+        arrays=action not in OTHERS,
     )
     changes: list[Any] = ["append", "delete", action, "append", action, "merge"]
     run(spark, tmp_path, start, [Step(one, 7 + at) for at, one in enumerate(changes)], proven)

@@ -1151,3 +1151,95 @@ def test_a_table_that_delta_rs_wrote(spark: SparkSession, tmp_path: Path) -> Non
         compare(spark, path, held(table_schema(spark, path), policy=policy))
     spark.sql(f"DELETE FROM {on(path)} WHERE a IS NULL")
     compare(spark, path)
+
+
+DECIMALS = {
+    "d15": (15, [999_999_999_999_999, -5]),
+    "d18": (18, [2**53 + 1, 5]),
+    "d19": (19, [2**53 + 1, 2**63]),
+    "d20": (20, [2**64, 5]),
+    "d38": (38, [10**30, 5]),
+}
+
+
+@pytest.mark.parametrize("target", ["long", "double"])
+def test_decimals_that_delta_rs_bounded_in_64_bits(
+    spark: SparkSession, tmp_path: Path, target: str
+) -> None:
+    path = tmp_path / "t"
+    columns = {
+        name: pa.array([Decimal(value) for value in values], pa.decimal128(digits, 0))
+        for name, (digits, values) in DECIMALS.items()
+    }
+    table = pa.table({"id": pa.array([0, 1]), "a": pa.array([1, 2]), **columns})
+    deltalake.write_deltalake(str(path), table)
+    deltalake.write_deltalake(
+        str(path), table.slice(1).append_column("n", [[7]]), mode="append", schema_mode="merge"
+    )
+    one = held(table_schema(spark, path), targets=dict.fromkeys(DECIMALS, target))
+    report = compare(spark, path, one)
+    found = deciders(report)
+    # what they are right about is believed: the bounds of integers and of what doubles hold
+    assert found["$.a cast"] == found["$.d15 cast"] == {"stats": 2}
+    assert found["$.d38 cast"] == {"stats": 1, "catalyst" if target == "long" else "arrow": 1}
+
+
+def test_a_column_that_delta_rs_made_not_null_later(spark: SparkSession, tmp_path: Path) -> None:
+    path = tmp_path / "t"
+    first = deltalake.Schema([deltalake.Field("k", "long", nullable=False)])
+    table = deltalake.DeltaTable.create(str(path), first)
+    rows = pa.table({"k": pa.array([1, 2])}, pa.schema([pa.field("k", pa.int64(), False)]))
+    deltalake.write_deltalake(table, rows, mode="append")
+    keys = ModelSignature(inputs=Schema([ColSpec("long", "k")]))
+    report = validate(path, keys)
+    assert [check.rung.value for check in report.checks] == ["schema"]
+    table.alter.add_columns([deltalake.Field("n", "long", nullable=False)])
+    found = spark.read.format("delta").load(str(path))
+    with pytest.raises(Exception, match="FAILED_READ_FILE"):
+        found.collect()  # Spark refuses a file without a column that is not NULL
+    report = validate(path, ModelSignature(inputs=Schema([ColSpec("long", "n")])))
+    # Spark skips the check, without a look at the files: at least nobody is told that it was made
+    assert [check.rung.value for check in report.checks] == ["assumed"]
+    assert "not checked for NULL" in report.to_text()
+
+
+def nested_texts(path: Path, *strings: str | None) -> Path:
+    """A Parquet file with a struct of a text that Arrow writes as a dictionary."""
+    path.mkdir()
+    text = pa.dictionary(pa.int32(), pa.string())
+    struct = pa.array([s and {"x": s} for s in strings], pa.struct([("x", text)]))
+    table = pa.table({"id": pa.array(range(len(strings))), "s": struct})
+    pq.write_table(table, path / "one.parquet")
+    counts = pq.read_metadata(path / "one.parquet").row_group(0).column(1).statistics
+    assert counts.null_count == 0  # a lie
+    return path
+
+
+def test_texts_in_structs_that_arrow_counted(spark: SparkSession, tmp_path: Path) -> None:
+    path = nested_texts(tmp_path / "t", "a", None, "b", "c")
+    spark.sql(f"CONVERT TO DELTA parquet.`{path}` NO STATISTICS")
+    spark.sql(f"ALTER TABLE {on(path)} SET TBLPROPERTIES ('delta.enableDeletionVectors' = 'true')")
+    spark.sql(f"DELETE FROM {on(path)} WHERE id = 3")
+    log = (path / "_delta_log" / "00000000000000000002.json").read_text()
+    assert '"s\\":{\\"x\\":0}' in log.replace("\\\\", "\\")  # Spark repeats it
+    report = compare(spark, path)
+    assert violated(report) == {("$.s", "null"): 1}
+    spark.sql(f"ALTER TABLE {on(path)} ADD CONSTRAINT c CHECK (s.x IS NOT NULL)")
+    assert violated(compare(spark, path)) == {("$.s", "null"): 1}
+
+
+def test_bounds_of_floats_that_come_from_a_footer(spark: SparkSession, tmp_path: Path) -> None:
+    path = tmp_path / "t"
+    frame = rows(spark, "id", "IF(id = 1, double('NaN'), double(id)) AS x", end=20_000)
+    with (
+        setting(spark, "spark.databricks.delta.stats.collect", "false"),
+        setting(spark, "parquet.block.size", "1024"),
+        setting(spark, "parquet.page.size", "1024"),
+    ):
+        write(frame, path, **VECTORS)
+    (file,) = path.glob("*.parquet")
+    assert pq.read_metadata(file).num_row_groups > 1
+    spark.sql(f"DELETE FROM {on(path)} WHERE id = 0")
+    assert '"x\\":19999.0' in (path / "_delta_log" / "00000000000000000001.json").read_text()
+    report = compare(spark, path, held(table_schema(spark, path), policy=NAN))
+    assert violated(report) == {("$.x", "null"): 1}

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from pyspark.sql import functions as F
 
 from spark_sig import (
     Array,
@@ -19,7 +20,9 @@ from spark_sig import (
     Schema,
     validate,
 )
-from spark_sig.gate import prove
+from spark_sig.errors import SourceError
+from spark_sig.gate import proofs, prove
+from spark_sig.kernels.footers import FOOTER
 from spark_sig.plan import Rung
 from tests.test_statistics import copy
 
@@ -122,6 +125,19 @@ def test_footers_are_left_alone_where_reading_rows_is_cheaper(delta: Path) -> No
 
 
 @pytest.mark.usefixtures("eager")
+def test_columns_that_are_found_by_id_are_none_of_a_footer(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    for mode in ("ID", "name"):
+        path = tmp_path / mode
+        writer = spark.range(0, 40, 1, 2).selectExpr("id AS c0", "id AS p").write.format("delta")
+        writer = writer.option("delta.columnMapping.mode", mode)
+        writer.option("delta.dataSkippingNumIndexedCols", "0").save(str(path))
+        asked = {"ID": prove.LOG, "name": prove.BOTH}[mode]
+        assert both(path, signature("p")).evidence.statistics == asked
+
+
+@pytest.mark.usefixtures("eager")
 def test_a_footer_of_another_number_of_rows_proves_nothing(
     spark: SparkSession, delta: Path, tmp_path: Path
 ) -> None:
@@ -152,10 +168,57 @@ def test_footers_of_parquet_files(parquet: Path) -> None:
 @pytest.mark.usefixtures("eager")
 def test_a_folder_s_value_is_not_what_a_file_says(spark: SparkSession, tmp_path: Path) -> None:
     path = tmp_path / "t"
-    for folder in ("p=1", "p=__HIVE_DEFAULT_PARTITION__"):
+    for folder in ("p=5000000000", "p=__HIVE_DEFAULT_PARTITION__"):  # a long, as in the files
         spark.range(0, 3, 1, 1).selectExpr("id AS c0", "1L AS p").write.parquet(str(path / folder))
     report = both(path, signature("p"))
     assert report.rows.violating == 3
+
+
+@pytest.mark.usefixtures("eager")
+def test_a_folder_s_name_is_escaped_twice(spark: SparkSession, tmp_path: Path) -> None:
+    path = tmp_path / "t"
+    for value in ("5000000000", "__HIVE_DEFAULT_PARTITION__"):  # a long, as in the files
+        rows = spark.range(0, 3, 1, 1).selectExpr("id AS c0", "1L AS `a:b`")
+        rows.write.parquet(str(path / f"a%3Ab={value}"))
+    assert [row[0] for row in spark.read.parquet(str(path)).select("`a:b`").collect()].count(
+        None
+    ) == 3
+    wanted = ModelSignature(inputs=Schema([ColSpec("long", "a:b")]))
+    assert both(path, wanted).rows.violating == 3
+
+
+@pytest.mark.usefixtures("eager")
+@pytest.mark.parametrize("kind", ["delta", "parquet"])
+def test_footers_that_cannot_be_read_leave_it_to_the_rows(
+    kind: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = prove.footers_of
+
+    def broken(*given: Any) -> Any:
+        return real(*given).withColumn(
+            FOOTER, F.expr("CAST(raise_error('no pyarrow here') AS string)")
+        )
+
+    monkeypatch.setattr(prove, "footers_of", broken)
+    report = validate(request.getfixturevalue(kind), signature("c32"), policy=LOSSLESS)
+    assert rungs(report) == {"$.c32": {Rung.CATALYST}}
+    assert report.conforms
+    assert "footers of the files cannot be read" in report.evidence.statistics
+    assert "no pyarrow here" in report.evidence.statistics
+
+
+def test_rows_that_cannot_be_read_are_said_to_be(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frame = spark.range(0, 10, 1, 2).selectExpr("IF(id = 5, NULL, id) AS p")
+    frame.write.format("delta").save(str(tmp_path / "t"))
+
+    def broken(*given: Any) -> Any:
+        return spark.sql("SELECT raise_error('the commit is gone')").collect()
+
+    monkeypatch.setattr(proofs, "read_groups", broken)
+    with pytest.raises(SourceError, match="the commit is gone"):
+        validate(tmp_path / "t", signature("p"), policy=LOSSLESS)
 
 
 def test_small_parquet_files_are_just_read(parquet: Path) -> None:

@@ -53,13 +53,28 @@ class Column:
     declared: str = ""
 
 
+# Texts are what Arrow counts wrongly inside of structs, where it wrote them as dictionaries.
+TEXTS = frozenset({"string", "binary"})
+
+
+def mapping_mode(metadata: Mapping[str, Any]) -> str:
+    """Return how columns are mapped to names in files: ``none``, ``name`` or ``id``."""
+    # Delta keeps the property as it was spelt, in any case.
+    return str(metadata["configuration"].get("delta.columnMapping.mode", "none")).lower()
+
+
+def has_vectors(metadata: Mapping[str, Any]) -> bool:
+    """Say whether files may have deletion vectors, as far as the table's properties tell."""
+    return "delta.enableDeletionVectors" in metadata["configuration"]
+
+
 def table_columns(metadata: Mapping[str, Any]) -> dict[str, Column]:
     """Return the columns of a table by their logical names.
 
     Args:
         metadata: the action ``metaData`` of its log (PROTOCOL, section Change Metadata).
     """
-    mapped = metadata["configuration"].get("delta.columnMapping.mode", "none") != "none"
+    mapped = mapping_mode(metadata) != "none"
     found = _members(json.loads(metadata["schemaString"]), mapped)
     partitions = set(metadata["partitionColumns"])
     for name, column in found.items():
@@ -81,7 +96,7 @@ def shared_names(columns: Mapping[str, Column], metadata: Mapping[str, Any]) -> 
         columns: the table's columns.
         metadata: the action ``metaData`` of its log.
     """
-    mapped = metadata["configuration"].get("delta.columnMapping.mode", "none") != "none"
+    mapped = mapping_mode(metadata) != "none"
     repeated = any(
         f'"type": "{kind}"' in column.declared
         for kind in ("array", "map")

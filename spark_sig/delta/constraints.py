@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from spark_sig.delta.columns import TEXTS
 from spark_sig.delta.log import is_classic, spark_errors
 from spark_sig.stats import Bounds, Place
 
@@ -34,7 +35,8 @@ def check_bounds(
     """Return what the CHECK constraints of a table prove, for the places of which they do.
 
     Floating columns get no bounds, and no upper bound proves that there is no NaN: where a
-    constraint is added, Spark skips files by statistics, in which other writers leave NaN out.
+    constraint is added, Spark skips what Parquet's footers rule out, in which other writers leave
+    NaN out; and Arrow leaves out NULLs of texts inside of structs, of which nothing is proven.
     Only IS NOT NULL proves NOT NULL: to some writers (delta-rs 0.22) a constraint that is NULL
     for a row is no violation.
 
@@ -159,10 +161,12 @@ class _Columns:
         place = self._find(fact.names)
         if place is None:
             return
+        kind = self._types[place]
+        if len(place) > 1 and kind in TEXTS:
+            return
         for top in _tops(place[:-1]):
             if top in self._types:
                 yield top, Bounds(fact.not_null)
-        kind = self._types[place]
         if not _compares_exactly(kind, fact.numbers):
             yield place, Bounds(fact.not_null)
             return

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from spark_sig.delta.columns import shared_names, table_columns
+from spark_sig.delta.columns import has_vectors, shared_names, table_columns
 from spark_sig.delta.files import Group, grouped, list_files, unreadable
 from spark_sig.delta.log import (
     Snapshot,
@@ -16,7 +16,7 @@ from spark_sig.delta.log import (
     spark_errors,
     table_metadata,
 )
-from spark_sig.delta.statistics import judged
+from spark_sig.delta.statistics import depends_on_writer, judged
 from spark_sig.delta.writers import with_trusted
 from spark_sig.stats import Claim, Place, Proof
 
@@ -79,7 +79,8 @@ def null_evidence(
         metadata = table_metadata(opened)
         columns = table_columns(metadata)
         shared, listed = shared_names(columns, metadata), list_files(spark, opened)
-        if any(shared.intersection(place[:1]) for place in places):
+        vectors = has_vectors(metadata)
+        if any(depends_on_writer(columns, c, shared, vectors=vectors) for [c] in claims):
             listed = with_trusted(spark, opened, listed)
         groups = grouped(judged(listed, columns, claims, shared=shared))
     except spark_errors() as error:

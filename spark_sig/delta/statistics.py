@@ -7,12 +7,13 @@ not prove stays unknown.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
 
-from spark_sig.delta.columns import Column, Kind, find_column
+from spark_sig.delta.columns import TEXTS, Column, Kind, find_column
 from spark_sig.delta.query import Query
 from spark_sig.errors import assert_never
 from spark_sig.sqltext import literal, quoted
@@ -53,11 +54,12 @@ class Layout:
         bounds: the leaves whose least and greatest values are read.
         partitions: the partition columns that are read, by their names in the log.
         structs: SQL that says that a struct is never NULL, by its place.
-        shared: the columns whose statistics are believed of trusted files alone.
+        shared: the columns whose statistics are believed of trusted files alone; None where all
+            statistics are believed as they are.
     """
 
     columns: Mapping[str, Column]
-    shared: frozenset[str] = frozenset()
+    shared: frozenset[str] | None = frozenset()
     counts: dict[str, Any] = field(default_factory=dict)
     bounds: dict[str, Any] = field(default_factory=dict)
     partitions: list[str] = field(default_factory=list)
@@ -65,15 +67,24 @@ class Layout:
 
     def count(self, place: Place) -> str:
         """Read the count of NULLs of a leaf, and return SQL for it."""
-        return self._believed(place, "s.counts" + self._read(self.counts, place))
+        count = self._believed(place, "s.counts" + self._read(self.counts, place))
+        if self.shared is not None and _is_inner_text(self.columns, place):
+            return f"IF(trusted OR NOT ({_WIDE}), {count}, NULL)"
+        return count
 
     def least_greatest(self, place: Place) -> tuple[str, str]:
         """Read the bounds of a leaf, and return SQL for them, as text."""
         path = self._read(self.bounds, place)
-        return self._believed(place, f"s.low{path}"), self._believed(place, f"s.high{path}")
+        return self._bound(place, f"s.low{path}"), self._bound(place, f"s.high{path}")
+
+    def _bound(self, place: Place, value: str) -> str:
+        if self.shared is None or not _is_long_decimal(find_column(self.columns, place)):
+            return self._believed(place, value)
+        exact = f"abs(try_cast({value} AS DOUBLE)) < {2**53}D"
+        return f"IF(trusted OR {exact}, {self._believed(place, value)}, NULL)"
 
     def _believed(self, place: Place, value: str) -> str:
-        return f"IF(trusted, {value}, NULL)" if place[0] in self.shared else value
+        return f"IF(trusted, {value}, NULL)" if place[0] in (self.shared or ()) else value
 
     def _read(self, tree: dict[str, Any], place: Place) -> str:
         path = ""
@@ -97,6 +108,49 @@ class Layout:
             leaves = [self.count(leaf) for leaf in _leaves(below, struct)]
             self.structs[struct] = " OR ".join(f"{n} <=> 0" for n in leaves) or "false"
         return f"present{list(self.structs).index(struct)}"
+
+
+# Whether counts and bounds may be of more rows than are left.
+_WIDE = "gone > 0 OR coalesce(s.tight, 'true') <> 'true'"
+
+
+def _is_inner_text(columns: Mapping[str, Column], place: Place) -> bool:
+    """Say whether a place is a text inside of a struct.
+
+    Where a DELETE gives a file without statistics some, Spark takes them from its footer, in which
+    Arrow counts no NULL of such a text that it wrote as a dictionary.
+    """
+    return len(place) > 1 and find_column(columns, place).type in TEXTS
+
+
+def _is_long_decimal(column: Column) -> bool:
+    """Say whether a double may not hold all digits of a column.
+
+    delta-rs (to 1.6 at least) takes bounds of decimals through doubles, and into 64 bits.
+    """
+    found = re.fullmatch(r"decimal\((\d+),\d+\)", column.type)
+    return found is not None and int(found[1]) > 15
+
+
+def depends_on_writer(
+    columns: Mapping[str, Column], claim: Claim, shared: frozenset[str], *, vectors: bool
+) -> bool:
+    """Say whether statistics may prove a claim of files that Spark wrote, and of no others.
+
+    Args:
+        columns: the table's columns.
+        claim: the claim.
+        shared: as for :func:`judged`.
+        vectors: whether files may have deletion vectors.
+    """
+    column = find_column(columns, claim.place)
+    if claim.no_nan or claim.place[0] in shared:
+        return True
+    if claim.within is not None:
+        return _is_long_decimal(column)
+    struct = column.kind is Kind.STRUCT
+    leaves = _leaves(column.members, claim.place) if struct else iter([claim.place])
+    return vectors and any(_is_inner_text(columns, leaf) for leaf in leaves)
 
 
 def _leaves(columns: Mapping[str, Column], above: Place) -> Iterator[Place]:
@@ -207,8 +261,7 @@ def _number(text: str, dtype: str) -> str:
     if dtype == "date":
         return f"unix_date(try_cast({text} AS DATE))"
     if dtype.startswith("decimal"):
-        # A bound that went through a double has an exponent, from the digits on where it may be
-        # wrong.
+        # A bound that went through a double has an exponent where it is long.
         return f"try_cast(IF(contains({text}, 'E'), NULL, {text}) AS {_widest(dtype)})"
     return f"try_cast({text} AS BIGINT)"
 
@@ -226,7 +279,7 @@ def judged(
     columns: Mapping[str, Column],
     checks: Sequence[Sequence[Claim]],
     *,
-    shared: frozenset[str] = frozenset(),
+    shared: frozenset[str] | None = frozenset(),
     ids: Sequence[int] | None = None,
     statistics: str = "stats",
     keep: Sequence[str] = (),
@@ -241,7 +294,8 @@ def judged(
         columns: the table's columns.
         checks: for each check the claims that prove it; none where nothing does.
         shared: columns whose statistics are believed of trusted files alone
-            (:func:`~spark_sig.delta.columns.shared_names`).
+            (:func:`~spark_sig.delta.columns.shared_names`); None where what the writer may have
+            got wrong has been left out already.
         ids: the checks' ids; their places where None.
         statistics: name of the column that has the statistics.
         mute: whether statistics are read all the same, but decide nothing: a count that is none
@@ -284,7 +338,7 @@ def judged(
         FROM (
             SELECT *,
                 IF(s.broken IS NULL AND gone BETWEEN 0 AND s.n, s.n - gone, NULL) AS kept,
-                gone > 0 OR coalesce(s.tight, 'true') <> 'true' AS wide{structs}
+                {_WIDE} AS wide{structs}
             FROM (
                 SELECT *, coalesce(deletionVector.cardinality, 0) AS gone{partitions}{absent},
                     CAST({_parsed(layout, statistics)} AS {_type(layout, safe=True)}) AS s

@@ -44,8 +44,8 @@ _FOREIGN = "xtable-delta-sync"
 _LINE = """
     commitInfo STRUCT<engineInfo: STRING, operation: STRING, operationParameters: STRING,
         operationMetrics: STRING>,
-    add STRUCT<path: STRING, deletionVector: STRING>,
-    metaData STRUCT<configuration: STRING>,
+    add STRUCT<path: STRING, deletionVector: STRING, stats: STRING>,
+    metaData STRUCT<configuration: STRING, schemaString: STRING>,
     broken STRING"""
 
 _LINES = """
@@ -66,7 +66,9 @@ _LINES = """
 # A condition on a line before the window would have it parsed twice.
 _WRITTEN = """
     SELECT path FROM (
-        SELECT add.path, IF(add.deletionVector IS NULL, trust, least(trust, 1)) AS trust
+        -- statistics that come with a later deletion vector are those of the file's footer
+        SELECT add.path, IF(add.deletionVector IS NULL AND contains(add.stats, 'numRecords'),
+            trust, least(trust, 1)) AS trust
         FROM (
             SELECT IF(broken, NULL, line.add) AS add, coalesce(min(CASE
                 WHEN broken OR line.commitInfo IS NULL THEN NULL
@@ -100,6 +102,23 @@ _CHECKED = """
         )
         GROUP BY version
     )"""
+
+# Commits of other writers than Spark that make a column NOT NULL in a table that has rows.
+_IMPOSED = """
+    SELECT count(*) = 0
+    FROM (
+        SELECT version, line, by_spark AND NOT coalesce(of_others, false) AS by_spark, flags,
+            lag(flags) OVER (ORDER BY version) AS before
+        FROM (
+            SELECT version, line, max(by_spark) OVER (PARTITION BY version) AS by_spark,
+                max(of_others) OVER (PARTITION BY version) AS of_others,
+                IF(line.metaData IS NULL, NULL, regexp_count(
+                    line.metaData.schemaString, '"nullable"[ ]*:[ ]*false')) AS flags
+            FROM ({lines})
+        )
+        WHERE line.metaData IS NOT NULL
+    )
+    WHERE NOT coalesce(by_spark, false) AND flags > before"""
 
 # Operations that bring rows and constraints which these were never held to: properties of a clone
 # may be overridden, those of a catalog's Parquet table be anything.
@@ -142,6 +161,23 @@ def constraints_were_checked(spark: SparkSession, opened: Any) -> bool:
         return found is not None and bool(found.collect()[0][0])
     except spark_errors():
         return False
+
+
+def not_null_was_checked(spark: SparkSession, opened: Any) -> bool:
+    """Say whether all rows of a version were held to its NOT NULL columns, as far as is known.
+
+    delta-rs (1.6) adds a column that is NOT NULL to a table that has rows, in which it is NULL.
+    Where the commits are out of reach, the flags are taken at their word.
+
+    Args:
+        spark: the session.
+        opened: Delta's own snapshot of the version.
+    """
+    try:
+        found = _over_commits(spark, opened, _IMPOSED)
+        return found is None or bool(found.collect()[0][0])
+    except spark_errors():
+        return True
 
 
 def written_by_spark(spark: SparkSession, opened: Any) -> DataFrame | None:

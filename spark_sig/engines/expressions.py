@@ -141,8 +141,8 @@ def compile_expressions(
 def member_sql(parent: str, name: str) -> str:
     """Write a member of a struct."""
     # Spark can be told to read a backquoted name as a regular expression, but never a literal.
-    text = literal(name)
-    return f"{parent}[{text}]" if text.startswith("'") else f"{parent}.{quoted(name)}"
+    unsafe = "'" in name or "\\" in name or "${" in name
+    return f"{parent}.{quoted(name)}" if unsafe else f"{parent}['{name}']"
 
 
 def _any(conditions: Iterable[str]) -> str:

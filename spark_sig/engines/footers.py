@@ -65,7 +65,9 @@ def without_folders(columns: Mapping[str, Column], uris: Sequence[str]) -> dict[
     Spark takes the folder's value, also where the files have a column of that name.
     """
     folders = {part for uri in uris for part in uri.split("/")[:-1] if "=" in part}
-    named = {unquote(folder.split("=")[0]).casefold() for folder in folders}
+    # Spark escapes a name in the folder, and the folder in the URI; other writers only once.
+    once = {unquote(folder.split("=")[0]) for folder in folders}
+    named = {name.casefold() for name in once | set(map(unquote, once))}
     return {
         name: replace(column, kind=Kind.UNTOLD) if name.casefold() in named else column
         for name, column in columns.items()

@@ -26,7 +26,8 @@ def audit_proofs(proofs: Proofs, share: float) -> Audit:
         SourceError: where the files cannot be read.
     """
     known = proofs.groups or ()
-    proven = [place for place, group in enumerate(known) if group.is_proven]
+    constrained = proofs.plan != proofs.asked
+    proven = [place for place, group in enumerate(known) if constrained or group.is_proven]
     if proofs.opened is None or proofs.files is None or not proven:
         return Audit(share, 0, 0)
     number = max(1, math.ceil(share * sum(known[place].files for place in proven)))

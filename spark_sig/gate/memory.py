@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -54,22 +56,23 @@ class Memory:
             self.side,
         )
 
-    def recall(self, key: LedgerKey, files: Query) -> tuple[Query, DataFrame]:
-        """Return files with the mask of what is known of each, and the facts, which are cached.
+    def begin(self, key: LedgerKey, held: ExitStack) -> Future[DataFrame]:
+        """Begin to read the facts of a key (:meth:`Ledger.facts`) while the caller goes on.
 
-        Raises:
-            SourceError: where the ledger cannot be read.
+        Args:
+            key: what the facts depend on.
+            held: waits for them, and lets go of them.
         """
-        facts = self.ledger.facts(key)
-        joined = files.within(
-            f"""
-            SELECT {", ".join(f"files.{name}" for name in files.columns)}, facts.mask
-            FROM (SELECT *, {DV_ID} AS dv FROM {{query}}) files
-            LEFT JOIN {{facts}} facts ON files.path = facts.path AND files.dv = facts.dv""",
-            [*files.columns, "mask"],
-            facts=facts,
-        )
-        return joined, facts
+        from pyspark import inheritable_thread_target
+
+        def facts() -> DataFrame:
+            found = self.ledger.facts(key)
+            held.callback(found.unpersist)
+            return found
+
+        # Jobs of the thread are of the group, and the pool, of those of the caller.
+        pool = held.enter_context(ThreadPoolExecutor(1, "spark_sig-ledger"))
+        return pool.submit(inheritable_thread_target(facts))
 
     def told(self, proofs: Proofs, tally: Tally, *, trustworthy: bool) -> str:
         """Write down what was found, and say what the ledger gave and took.
@@ -121,6 +124,18 @@ class Memory:
             WHERE {held("mask")} > {held("known")}"""
         )
         return self.ledger.record(key, files, fresh=proofs.recalled)
+
+
+def recalled(files: Query, facts: DataFrame) -> Query:
+    """Return files with the mask of what is known of each."""
+    return files.within(
+        f"""
+        SELECT {", ".join(f"files.{name}" for name in files.columns)}, facts.mask
+        FROM (SELECT *, {DV_ID} AS dv FROM {{query}}) files
+        LEFT JOIN {{facts}} facts ON files.path = facts.path AND files.dv = facts.dv""",
+        [*files.columns, "mask"],
+        facts=facts,
+    )
 
 
 def _mask(proofs: Proofs, tally: Tally) -> str:

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from spark_sig.delta.columns import Column
 from spark_sig.delta.files import Group, read_groups
+from spark_sig.delta.log import spark_errors
 from spark_sig.delta.query import Query
+from spark_sig.gate.scan import explained
 from spark_sig.plan import EnforcementPlan, Rung
 from spark_sig.report import Decided
 from spark_sig.sources import Resolved
@@ -106,8 +108,14 @@ class Proofs:
                 of the others.
 
         Raises:
-            SourceError: where the log cannot be read.
+            SourceError: where the log or the source cannot be read.
         """
+        try:
+            return self._parts(counted=counted)
+        except spark_errors() as error:
+            raise explained(error) from error
+
+    def _parts(self, *, counted: bool) -> list[tuple[DataFrame, EnforcementPlan]]:
         if self.groups is None:
             return [(self.source.frame, self.plan)] if counted else []
         read = [

@@ -8,7 +8,15 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from spark_sig.delta.columns import Column, schema_columns, shared_names, table_columns, types_of
+from spark_sig.delta.columns import (
+    Column,
+    has_vectors,
+    mapping_mode,
+    schema_columns,
+    shared_names,
+    table_columns,
+    types_of,
+)
 from spark_sig.delta.constraints import check_bounds
 from spark_sig.delta.files import (
     counted,
@@ -19,6 +27,7 @@ from spark_sig.delta.files import (
 )
 from spark_sig.delta.ledger import DV_ID
 from spark_sig.delta.log import (
+    first_line,
     is_classic,
     newest_of,
     open_snapshot,
@@ -26,12 +35,12 @@ from spark_sig.delta.log import (
     table_metadata,
 )
 from spark_sig.delta.query import Query
-from spark_sig.delta.statistics import is_plain, judged
+from spark_sig.delta.statistics import depends_on_writer, is_plain, judged
 from spark_sig.delta.storage import scan_size
 from spark_sig.delta.writers import constraints_were_checked, with_trusted
 from spark_sig.engines.footers import footers_of, listed_files, wanted_leaves, without_folders
 from spark_sig.errors import SourceError
-from spark_sig.gate.memory import Memory
+from spark_sig.gate.memory import Memory, recalled
 from spark_sig.gate.proofs import OFF, Proofs
 from spark_sig.plan import EnforcementPlan, Rung
 from spark_sig.planning.claims import check_claims
@@ -49,6 +58,7 @@ FOOTERS = "the footers of the files"
 BOTH = "the table's log, and the footers of the files"
 SMALL = "not asked: reading the files takes no longer"
 NOTHING = "not asked: they decide none of the checks"
+FAILED = "the footers of the files cannot be read: {}"
 
 # Reading a footer takes Python some 10 ms, in which a core scans as many values as this; the stage
 # that reads them takes some 0.3 s, which is worth so many values, or bytes, of a scan.  Footers may
@@ -108,6 +118,7 @@ def _logged(
     opened = open_snapshot(spark, snapshot)
     metadata = table_metadata(opened)
     columns, claims = table_columns(metadata), check_claims(plan)
+    facts = memory.begin(memory.key(snapshot, plan, columns), held) if memory else None
     constrained = plan
     if stats:
         known = check_bounds(spark, metadata["configuration"], dict(types_of(columns)))
@@ -120,27 +131,29 @@ def _logged(
     listed = list_files(spark, opened)
     files = _with_removed(spark, opened, listed)
     shared = shared_names(columns, metadata)
-    if stats and any(c.no_nan or c.place[0] in shared for claims in asked for c in claims):
+    asks_for = partial(depends_on_writer, columns, shared=shared, vectors=has_vectors(metadata))
+    if stats and any(asks_for(claim) for claims in asked for claim in claims):
         files = with_trusted(spark, opened, files)
     note = ""
-    if memory is not None:
+    if facts is not None:
+        # Delta puts a version's state together when it is first asked: meanwhile facts are read.
+        listed.ask("SELECT count(*) FROM {query}").collect()
         try:
-            files, facts = memory.recall(memory.key(snapshot, plan, columns), files)
-            held.callback(facts.unpersist)
+            files = recalled(files, facts.result())
         except SourceError as error:
             note = str(error)
-            memory = None
+            facts = None
     # What the statistics say is no longer needed, and large.
     keep = [name for name in listed.columns if name != "stats"]
-    keep += ["mask"] if memory else []
+    keep += ["mask"] if facts else []
     judge = partial(judged, files, columns, asked, shared=shared, ids=checks, mute=not stats)
     verdicts = judge(keep=keep)
-    if memory is not None:
+    if facts is not None:
         # Files are counted, some read, and what was found is remembered: three queries, of joins.
         whole = verdicts.frame().persist()
         held.callback(whole.unpersist)
         verdicts = Query.of(whole)
-    groups = grouped(verdicts if memory is not None else judge())
+    groups = grouped(verdicts if facts is not None else judge())
     resolved = Resolved.of(source.frame, counted(snapshot, groups), source.info.name)
     return Proofs(
         resolved,
@@ -210,12 +223,12 @@ def _with_footers(found: Proofs, held: ExitStack) -> Proofs:
     assert found.groups is not None
     assert found.files is not None
     open_checks = _worthwhile(found)
-    asked = [found.claims[check] if check in open_checks else () for check in found.checks]
+    claims = [found.claims[check] if check in open_checks else () for check in found.checks]
+    asked = _affordable(claims, found.columns)
     wanted = wanted_leaves(found.plan.source, found.columns, asked)
     if not wanted:
         return found
-    configuration = table_metadata(found.opened)["configuration"]
-    if configuration.get("delta.columnMapping.mode") == "id":
+    if mapping_mode(table_metadata(found.opened)) == "id":
         return found  # Spark finds the columns of such files by their ids, whatever their names
     names = found.files.columns[:-2]  # without the verdict
     places = [at for at, check in enumerate(found.checks) if check in open_checks]
@@ -231,7 +244,15 @@ def _with_footers(found: Proofs, held: ExitStack) -> Proofs:
     number = sum(group.files for group in found.groups if group.is_read)
     read = Query.of(footers_of(entries, wanted, root, number))
     kept_too = [*names, "told", "known"]
-    again = judged(read, found.columns, asked, ids=found.checks, statistics="footer", keep=kept_too)
+    again = judged(
+        read,
+        found.columns,
+        asked,
+        shared=None,
+        ids=found.checks,
+        statistics="footer",
+        keep=kept_too,
+    )
     # A footer that counts other rows than the log is none of the same file.
     best = ", ".join(
         f"IF(substr(known, {at}, 1) = '{Proof.UNKNOWN.value}', substr(pattern, {at}, 1), "
@@ -250,7 +271,11 @@ def _with_footers(found: Proofs, held: ExitStack) -> Proofs:
     whole = decided.unionAll(others).persist()
     held.callback(whole.unpersist)
     files = Query.of(whole)
-    return replace(found, statistics=BOTH, groups=tuple(grouped(files)), files=files)
+    try:
+        groups = tuple(grouped(files))
+    except spark_errors() as error:
+        return replace(found, statistics=f"{LOG}; {FAILED.format(first_line(error))}")
+    return replace(found, statistics=BOTH, groups=groups, files=files)
 
 
 def _worthwhile(found: Proofs) -> set[int]:
@@ -275,16 +300,20 @@ def _parquet(source: Resolved, plan: EnforcementPlan) -> Proofs:
     if source.info.kind != "parquet":
         return Proofs(source, plan, plan, UNPINNED)
     checks = tuple(at for at, check in enumerate(plan.checks) if check.scanned)
-    claims = check_claims(plan)
-    asked = [claims.get(check, ()) for check in checks]
+    claims, schema = check_claims(plan), schema_columns(source.frame.schema.json())
+    asked = _affordable([claims.get(check, ()) for check in checks], schema)
     if scan_size(source.frame) < BYTES_A_STAGE:
         return Proofs(source, plan, plan, SMALL)
     # Spark has the list on the driver already.
     uris = source.frame.inputFiles()
-    columns = without_folders(schema_columns(source.frame.schema.json()), uris)
+    columns = without_folders(schema, uris)
     wanted = wanted_leaves(plan.source, columns, asked)
     if not wanted:
         return Proofs(source, plan, plan, NOTHING)
     files = Query.of(footers_of(listed_files(source.frame, uris), wanted, "", len(uris)))
-    group = merged(grouped(judged(files, columns, asked, statistics="footer")))
+    judge = judged(files, columns, asked, shared=None, statistics="footer")
+    try:
+        group = merged(grouped(judge))
+    except spark_errors() as error:
+        return Proofs(source, plan, plan, FAILED.format(first_line(error)))
     return Proofs(source, plan, plan, FOOTERS, checks, (group,), claims, columns)

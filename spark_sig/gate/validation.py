@@ -129,7 +129,7 @@ def validate_source(
         policy,
         engine=engine,
         spark=True,
-        enforced=source.enforced,
+        enforced=source.enforces_not_null(),
     )
     plan = plan._replace(findings=(*findings, *plan.findings))
     _check_key(plan, row_key)
@@ -169,9 +169,10 @@ def validate_source(
                 evidence=Evidence(proofs.statistics, 0, "nothing added" if memory else ""),
             )
         dirty = bool(refuted)
-        seen = tally_parts(proofs.parts(counted=True), policy.examples, row_key, dirty=dirty)
+        tallied = partial(tally_parts, limit=policy.examples, row_key=row_key, dirty=dirty)
+        seen = tallied(proofs.parts(counted=True))
         # Apart, as they must not make up for rows of the others that are missing.
-        others = tally_parts(proofs.parts(counted=False), policy.examples, row_key, dirty=dirty)
+        others = tallied(proofs.parts(counted=False))
         tally = seen + others
         tally = replace(tally, rows=tally.rows + proofs.rows_proven)
         found = report(

@@ -199,7 +199,7 @@ def _flags(source: Resolved, chosen: Sequence[Column]) -> Flags:
     struct = source.frame.schema
     wanted = {c.name for c in chosen}
     found: dict[tuple[str, ...], Flag] = {}
-    basis = Basis.CONSTRAINT if source.enforced else Basis.ASSUMED
+    basis = Basis.CONSTRAINT if source.enforces_not_null() else Basis.ASSUMED
     for place in not_null_places(struct):
         if place[0] in wanted:
             found[place] = Flag(Nulls.NONE, basis)
