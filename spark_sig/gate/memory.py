@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from spark_sig.delta.beside import begin
 from spark_sig.delta.columns import Column
 from spark_sig.delta.files import is_in
 from spark_sig.delta.ledger import DV_ID, Ledger, LedgerKey, held
@@ -56,23 +57,20 @@ class Memory:
             self.side,
         )
 
-    def begin(self, key: LedgerKey, held: ExitStack) -> Future[DataFrame]:
+    def ask(self, key: LedgerKey, held: ExitStack) -> Future[DataFrame]:
         """Begin to read the facts of a key (:meth:`Ledger.facts`) while the caller goes on.
 
         Args:
             key: what the facts depend on.
             held: waits for them, and lets go of them.
         """
-        from pyspark import inheritable_thread_target
 
         def facts() -> DataFrame:
             found = self.ledger.facts(key)
             held.callback(found.unpersist)
             return found
 
-        # Jobs of the thread are of the group, and the pool, of those of the caller.
-        pool = held.enter_context(ThreadPoolExecutor(1, "spark_sig-ledger"))
-        return pool.submit(inheritable_thread_target(facts))
+        return begin(self.ledger.spark, facts, held)
 
     def told(self, proofs: Proofs, tally: Tally, *, trustworthy: bool) -> str:
         """Write down what was found, and say what the ledger gave and took.

@@ -118,7 +118,7 @@ def _logged(
     opened = open_snapshot(spark, snapshot)
     metadata = table_metadata(opened)
     columns, claims = table_columns(metadata), check_claims(plan)
-    facts = memory.begin(memory.key(snapshot, plan, columns), held) if memory else None
+    facts = memory.ask(memory.key(snapshot, plan, columns), held) if memory else None
     constrained = plan
     if stats:
         known = check_bounds(spark, metadata["configuration"], dict(types_of(columns)))
