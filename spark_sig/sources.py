@@ -7,24 +7,23 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from spark_sig.delta.files import count_files, unreadable
+from spark_sig.delta.files import count_files
 from spark_sig.delta.log import (
     Snapshot,
     find_snapshot,
     first_line,
     is_classic,
-    open_snapshot,
     read_snapshot,
     read_version,
     spark_errors,
 )
 from spark_sig.delta.names import in_catalog, is_path, why_no_delta
-from spark_sig.delta.nulls import not_null_places
+from spark_sig.delta.nulls import imposed_places, not_null_places
 from spark_sig.delta.storage import absolute, is_folder
-from spark_sig.delta.writers import not_null_was_checked
 from spark_sig.errors import SignatureError, SourceError
 from spark_sig.report import Source
 from spark_sig.sqltext import quoted
+from spark_sig.stats import Place
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -74,21 +73,21 @@ class Resolved:
         found = count_files(self.frame.sparkSession, self.snapshot)
         return Resolved.of(self.frame, found, self.info.name)
 
-    def enforces_not_null(self) -> bool:
-        """Say whether its columns that are not nullable hold no NULL: a Delta table sees to it.
+    @property
+    def enforced(self) -> bool:
+        """Whether its NOT NULL flags are enforced, but for those of :meth:`imposed`."""
+        return self.snapshot is not None
+
+    def imposed(self) -> frozenset[Place]:
+        """Return its NOT NULL places whose rows may never have been held to it.
 
         Raises:
             SourceError: where the log cannot be read.
         """
         if self.snapshot is None:
-            return False
-        if not not_null_places(self.frame.schema) or not is_classic(self.frame.sparkSession):
-            return True
-        spark = self.frame.sparkSession
-        try:
-            return not_null_was_checked(spark, open_snapshot(spark, self.snapshot))
-        except spark_errors() as error:
-            raise unreadable(self.snapshot, error) from error
+            return frozenset()
+        places = not_null_places(self.frame.schema)
+        return imposed_places(self.frame.sparkSession, self.snapshot, places)
 
 
 def resolve(

@@ -12,7 +12,8 @@ import deltalake
 import pytest
 
 from spark_sig import ColSpec, ModelSignature, Policy, Schema, validate
-from spark_sig.delta.log import open_snapshot, read_snapshot
+from spark_sig.delta.log import Snapshot, open_snapshot, read_snapshot
+from spark_sig.delta.nulls import imposed_places
 from spark_sig.delta.writers import constraints_were_checked, written_by_spark
 from spark_sig.sqltext import quoted
 
@@ -355,3 +356,61 @@ def test_files_of_delta_rs_are_never_listed(spark: SparkSession, tmp_path: Path)
     spark.sql(f"RESTORE TABLE {table} TO VERSION AS OF 2")
     assert files_of(spark, path) == mine | foreign
     assert found(spark, path) == mine | compact
+
+
+# --- NOT NULL ------------------------------------------------------------------------------------
+
+
+def described(*flags: tuple[str, bool], nested: bool = False) -> str:
+    """The action that says what the columns are: (name, whether NULL is allowed)."""
+    fields = [{"name": n, "type": "long", "nullable": free, "metadata": {}} for n, free in flags]
+    if nested:
+        inner = {"type": "struct", "fields": fields}
+        fields = [{"name": "s", "type": inner, "nullable": True, "metadata": {}}]  # type: ignore[dict-item]
+    metadata = {
+        "id": "same",
+        "format": {"provider": "parquet", "options": {}},
+        "schemaString": json.dumps({"type": "struct", "fields": fields}),
+        "partitionColumns": [],
+        "configuration": {},
+    }
+    return json.dumps({"metaData": metadata})
+
+
+HELD, FREE = ("k", False), ("k", True)
+IMPOSED: list[tuple[list[list[str]], set[tuple[str, ...]]]] = [
+    # what a first commit declares is checked by whoever writes
+    ([[info(RUST), described(HELD)]], set()),
+    ([[info(), described(HELD)], [info(), described(HELD, ("n", False))]], set()),
+    ([[info(RUST), described(FREE)], [info(RUST), described(HELD)]], {("k",)}),
+    # one flag comes as another goes
+    (
+        [[info(RUST), described(HELD)], [info(RUST), described(FREE, ("n", False))]],
+        {("n",)},
+    ),
+    ([[info(), described(HELD)], [info(RUST), described(HELD, ("n", False))]], {("n",)}),
+    ([[info(), described(HELD)], [described(HELD, ("n", False))]], {("n",)}),
+    # a flag that is repeated is no new one
+    ([[info(), described(HELD)], [info(RUST, "SET TBLPROPERTIES"), described(HELD)]], set()),
+    ([[info(operation="CLONE"), described(HELD)]], {("k",)}),
+    ([[info(operationParameters={"predicate": "xtable-delta-sync"}), described(HELD)]], {("k",)}),
+    ([[info(RUST), described(FREE)], [info(RUST), described(HELD, nested=True)]], {("s", "k")}),
+]
+
+
+@pytest.mark.parametrize(("versions", "expected"), IMPOSED)
+def test_not_null_counts_where_rows_were_held_to_it(
+    spark: SparkSession,
+    tmp_path: Path,
+    versions: list[list[str]],
+    expected: set[tuple[str, ...]],
+) -> None:
+    protocol = json.dumps({"protocol": {"minReaderVersion": 1, "minWriterVersion": 2}})
+    log = tmp_path / "t" / "_delta_log"
+    log.mkdir(parents=True)
+    for version, lines in enumerate(versions):
+        start = [protocol] if version == 0 else []
+        (log / f"{version:020}.json").write_text("\n".join([*start, *lines]) + "\n")
+    snapshot = Snapshot(str(tmp_path / "t"), "same", len(versions) - 1)
+    places = frozenset({("k",), ("n",), ("s", "k")})
+    assert imposed_places(spark, snapshot, places) == expected

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from functools import partial
 
 import pyarrow as pa
@@ -26,7 +26,7 @@ from spark_sig.compile.arrow import (
     tensor_kind,
 )
 from spark_sig.errors import SignatureError, assert_never
-from spark_sig.naming import SPARK_TYPE, VECTOR, is_list, member_path, type_name
+from spark_sig.naming import IMPOSED, SPARK_TYPE, VECTOR, is_list, member_path, type_name
 from spark_sig.naming import spark_type as spark_name
 from spark_sig.plan import (
     Anything,
@@ -42,6 +42,7 @@ from spark_sig.plan import (
     is_identity,
 )
 from spark_sig.schema import Schema, Spec, TensorSpec
+from spark_sig.stats import Place
 from spark_sig.types import AnyType, Array, ColumnType, DataType, Map, Object, SparkMLVector
 
 VECTOR_CLASS = "org.apache.spark.ml.linalg.VectorUDT"
@@ -70,13 +71,18 @@ if _TIME is not None:
     _TO_ARROW[_TIME] = pa.time64("ns")
 
 
-def source_schema(struct: st.StructType) -> pa.Schema:
+def source_schema(struct: st.StructType, imposed: Collection[Place] = ()) -> pa.Schema:
     """Return the columns of a Spark DataFrame as Arrow fields, nullable flags and all.
 
     A type that Arrow has no equal for (intervals, variant, geometry, void, most UDTs, and maps
     with such keys) becomes a nullable field of type null whose metadata names it under
     ``naming.SPARK_TYPE``; a VectorUDT becomes the struct that stores it, named ``vector`` there.
     Names may repeat.
+
+    Args:
+        struct: the columns.
+        imposed: places whose NOT NULL flag nothing enforces; their metadata says so under
+            ``naming.IMPOSED``.
 
     Example:
         >>> struct = st.StructType().add("a", "long", False).add("b", st.DayTimeIntervalType())
@@ -86,7 +92,19 @@ def source_schema(struct: st.StructType) -> pa.Schema:
         >>> schema.field("b").type, schema.field("b").metadata
         (DataType(null), {b'spark_sig.spark': b'interval day to second'})
     """
-    return pa.schema([_source_field(f.name, f.dataType, f.nullable) for f in struct.fields])
+    fields = [_source_field(f.name, f.dataType, f.nullable) for f in struct.fields]
+    return pa.schema([_marked(field, (field.name,), imposed) for field in fields])
+
+
+def _marked(field: pa.Field, place: Place, imposed: Collection[Place]) -> pa.Field:
+    if not any(place == other[: len(place)] for other in imposed):
+        return field
+    if pa.types.is_struct(field.type):
+        members = [_marked(member, (*place, member.name), imposed) for member in field.type]
+        field = field.with_type(pa.struct(members))
+    if place in imposed:
+        field = field.with_metadata({**(field.metadata or {}), IMPOSED: b""})
+    return field
 
 
 def _source_field(name: str, dtype: st.DataType, nullable: bool) -> pa.Field:

@@ -53,10 +53,6 @@ class Column:
     declared: str = ""
 
 
-# Texts are what Arrow counts wrongly inside of structs, where it wrote them as dictionaries.
-TEXTS = frozenset({"string", "binary"})
-
-
 def mapping_mode(metadata: Mapping[str, Any]) -> str:
     """Return how columns are mapped to names in files: ``none``, ``name`` or ``id``."""
     # Delta keeps the property as it was spelt, in any case.

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from spark_sig.delta.columns import TEXTS
 from spark_sig.delta.log import is_classic, spark_errors
 from spark_sig.stats import Bounds, Place
 
@@ -36,7 +35,7 @@ def check_bounds(
 
     Floating columns get no bounds, and no upper bound proves that there is no NaN: where a
     constraint is added, Spark skips what Parquet's footers rule out, in which other writers leave
-    NaN out; and Arrow leaves out NULLs of texts inside of structs, of which nothing is proven.
+    NaN out, and NULLs inside of structs, of which NOT NULL is not proven either.
     Only IS NOT NULL proves NOT NULL: to some writers (delta-rs 0.22) a constraint that is NULL
     for a row is no violation.
 
@@ -157,23 +156,18 @@ class _Columns:
                 self._spelled.setdefault(_folded(top), set()).add(top)
 
     def apply(self, fact: _Fact) -> Iterator[tuple[Place, Bounds]]:
-        """Yield what a fact proves: of the place itself, and of the structs around it."""
+        """Yield what a fact proves of its place."""
         place = self._find(fact.names)
         if place is None:
             return
-        kind = self._types[place]
-        if len(place) > 1 and kind in TEXTS:
-            return
-        for top in _tops(place[:-1]):
-            if top in self._types:
-                yield top, Bounds(fact.not_null)
+        kind, not_null = self._types[place], fact.not_null and len(place) == 1
         if not _compares_exactly(kind, fact.numbers):
-            yield place, Bounds(fact.not_null)
+            yield place, Bounds(not_null)
             return
         values = [number.value for number in fact.numbers]
         low = min(values, default=None) if fact.low else None
         high = max(values, default=None) if fact.high else None
-        yield place, Bounds(fact.not_null, low, high)
+        yield place, Bounds(not_null, low, high)
 
     def _find(self, names: Place) -> Place | None:
         if any(len(self._spelled.get(_folded(top), ())) != 1 for top in _tops(names)):

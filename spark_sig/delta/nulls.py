@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from spark_sig.delta.columns import has_vectors, shared_names, table_columns
 from spark_sig.delta.files import Group, grouped, list_files, unreadable
@@ -17,7 +18,7 @@ from spark_sig.delta.log import (
     table_metadata,
 )
 from spark_sig.delta.statistics import depends_on_writer, judged
-from spark_sig.delta.writers import with_trusted
+from spark_sig.delta.writers import descriptions, with_trusted
 from spark_sig.stats import Claim, Place, Proof
 
 if TYPE_CHECKING:
@@ -123,6 +124,50 @@ def not_null_places(schema: T.StructType) -> frozenset[Place]:
         frozenset({('s', 'x')})
     """
     return frozenset(_not_null(schema, ()))
+
+
+def imposed_places(
+    spark: SparkSession, snapshot: Snapshot, places: frozenset[Place]
+) -> frozenset[Place]:
+    """Return the NOT NULL places whose rows may never have been held to it.
+
+    delta-rs (1.6) adds a column that is NOT NULL to a table that has rows; a clone has the columns
+    of its source.  What a first commit declares is checked by whoever writes the rows, and what
+    commits that are no longer there declared is taken at its word.
+
+    Args:
+        spark: the session.
+        snapshot: the version.
+        places: its NOT NULL places (:func:`not_null_places`).
+
+    Raises:
+        SourceError: where the log cannot be read.
+    """
+    if not places or not is_classic(spark):
+        return frozenset()
+    try:
+        found = descriptions(spark, open_snapshot(spark, snapshot))
+    except spark_errors() as error:
+        raise unreadable(snapshot, error) from error
+    imposed, before = set[Place](), frozenset[Place]()
+    for commit in found or ():
+        if commit.broken or commit.schema is None:
+            return places
+        declared = frozenset(_declared(json.loads(commit.schema), ()))
+        first = commit.version == 0
+        if commit.brought or not (first or commit.by_spark):
+            imposed |= declared - before
+        before = declared
+    return places & imposed
+
+
+def _declared(struct: Mapping[str, Any], above: Place) -> Iterator[Place]:
+    for member in struct["fields"]:
+        place = (*above, member["name"])
+        if not member["nullable"]:
+            yield place
+        if isinstance(member["type"], dict) and member["type"]["type"] == "struct":
+            yield from _declared(member["type"], place)
 
 
 def _not_null(schema: T.StructType, above: Place) -> Iterator[Place]:

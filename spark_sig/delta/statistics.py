@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
 
-from spark_sig.delta.columns import TEXTS, Column, Kind, find_column
+from spark_sig.delta.columns import Column, Kind, find_column
 from spark_sig.delta.query import Query
 from spark_sig.errors import assert_never
 from spark_sig.sqltext import literal, quoted
@@ -67,24 +67,26 @@ class Layout:
 
     def count(self, place: Place) -> str:
         """Read the count of NULLs of a leaf, and return SQL for it."""
-        count = self._believed(place, "s.counts" + self._read(self.counts, place))
-        if self.shared is not None and _is_inner_text(self.columns, place):
-            return f"IF(trusted OR NOT ({_WIDE}), {count}, NULL)"
-        return count
+        return self._believed(place, "s.counts" + self._read(self.counts, place))
 
     def least_greatest(self, place: Place) -> tuple[str, str]:
         """Read the bounds of a leaf, and return SQL for them, as text."""
         path = self._read(self.bounds, place)
         return self._bound(place, f"s.low{path}"), self._bound(place, f"s.high{path}")
 
-    def _bound(self, place: Place, value: str) -> str:
-        if self.shared is None or not _is_long_decimal(find_column(self.columns, place)):
-            return self._believed(place, value)
-        exact = f"abs(try_cast({value} AS DOUBLE)) < {2**53}D"
-        return f"IF(trusted OR {exact}, {self._believed(place, value)}, NULL)"
-
     def _believed(self, place: Place, value: str) -> str:
-        return f"IF(trusted, {value}, NULL)" if place[0] in (self.shared or ()) else value
+        if self.shared is not None and (len(place) > 1 or place[0] in self.shared):
+            return f"IF(trusted, {value}, NULL)"
+        return value
+
+    def _bound(self, place: Place, value: str) -> str:
+        believed = self._believed(place, value)
+        if self.shared is None or believed != value:
+            return believed
+        sure = f"NOT ({_WIDE})"
+        if _is_long_decimal(find_column(self.columns, place)):
+            sure += f" AND abs(try_cast({value} AS DOUBLE)) < {2**53}D"
+        return f"IF(trusted OR ({sure}), {value}, NULL)"
 
     def _read(self, tree: dict[str, Any], place: Place) -> str:
         path = ""
@@ -113,21 +115,17 @@ class Layout:
 # Whether counts and bounds may be of more rows than are left.
 _WIDE = "gone > 0 OR coalesce(s.tight, 'true') <> 'true'"
 
-
-def _is_inner_text(columns: Mapping[str, Column], place: Place) -> bool:
-    """Say whether a place is a text inside of a struct.
-
-    Where a DELETE gives a file without statistics some, Spark takes them from its footer, in which
-    Arrow counts no NULL of such a text that it wrote as a dictionary.
-    """
-    return len(place) > 1 and find_column(columns, place).type in TEXTS
+# What is believed of trusted files alone, since writers, and footers that their statistics are
+# copies of, get it wrong:
+# - counts and bounds inside of structs: Arrow counts no NULL of a text that it wrote as a
+#   dictionary, others none of the struct itself;
+# - bounds of files that were given a deletion vector: where a file has no statistics, Delta then
+#   takes them from its footer, and unsigned integers for signed ones;
+# - bounds of long decimals: delta-rs (to 1.6 at least) takes them through doubles, and 64 bits.
 
 
 def _is_long_decimal(column: Column) -> bool:
-    """Say whether a double may not hold all digits of a column.
-
-    delta-rs (to 1.6 at least) takes bounds of decimals through doubles, and into 64 bits.
-    """
+    """Say whether a double may not hold all digits of a column."""
     found = re.fullmatch(r"decimal\((\d+),\d+\)", column.type)
     return found is not None and int(found[1]) > 15
 
@@ -144,13 +142,9 @@ def depends_on_writer(
         vectors: whether files may have deletion vectors.
     """
     column = find_column(columns, claim.place)
-    if claim.no_nan or claim.place[0] in shared:
-        return True
-    if claim.within is not None:
-        return _is_long_decimal(column)
-    struct = column.kind is Kind.STRUCT
-    leaves = _leaves(column.members, claim.place) if struct else iter([claim.place])
-    return vectors and any(_is_inner_text(columns, leaf) for leaf in leaves)
+    inside = len(claim.place) > 1 or column.kind is Kind.STRUCT
+    bounded = claim.within is not None and (vectors or _is_long_decimal(column))
+    return claim.no_nan or claim.place[0] in shared or inside or bounded
 
 
 def _leaves(columns: Mapping[str, Column], above: Place) -> Iterator[Place]:
@@ -262,7 +256,7 @@ def _number(text: str, dtype: str) -> str:
         return f"unix_date(try_cast({text} AS DATE))"
     if dtype.startswith("decimal"):
         # A bound that went through a double has an exponent where it is long.
-        return f"try_cast(IF(contains({text}, 'E'), NULL, {text}) AS {_widest(dtype)})"
+        return f"try_cast(IF(contains(upper({text}), 'E'), NULL, {text}) AS {_widest(dtype)})"
     return f"try_cast({text} AS BIGINT)"
 
 

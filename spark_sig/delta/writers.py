@@ -7,7 +7,7 @@ that they bound.  Commits older than the log's retention say nothing any more.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from spark_sig.delta.log import is_classic, spark_errors
 from spark_sig.delta.query import Query
@@ -103,22 +103,21 @@ _CHECKED = """
         GROUP BY version
     )"""
 
-# Commits of other writers than Spark that make a column NOT NULL in a table that has rows.
-_IMPOSED = """
-    SELECT count(*) = 0
-    FROM (
-        SELECT version, line, by_spark AND NOT coalesce(of_others, false) AS by_spark, flags,
-            lag(flags) OVER (ORDER BY version) AS before
+# Commits that say what the columns are.
+_DESCRIBED = """
+    SELECT * FROM (
+        SELECT version, bool_or(broken) AS broken,
+            coalesce(bool_or(of_others) OR bool_or(operation IN ({unchecking})), false) AS brought,
+            coalesce(bool_or(by_spark), false) AS by_spark, max(schema) AS schema
         FROM (
-            SELECT version, line, max(by_spark) OVER (PARTITION BY version) AS by_spark,
-                max(of_others) OVER (PARTITION BY version) AS of_others,
-                IF(line.metaData IS NULL, NULL, regexp_count(
-                    line.metaData.schemaString, '"nullable"[ ]*:[ ]*false')) AS flags
+            SELECT version, broken, of_others, by_spark, line.commitInfo.operation AS operation,
+                line.metaData.schemaString AS schema
             FROM ({lines})
         )
-        WHERE line.metaData IS NOT NULL
+        GROUP BY version
     )
-    WHERE NOT coalesce(by_spark, false) AND flags > before"""
+    WHERE schema IS NOT NULL OR broken
+    ORDER BY version"""
 
 # Operations that bring rows and constraints which these were never held to: properties of a clone
 # may be overridden, those of a catalog's Parquet table be anything.
@@ -163,21 +162,42 @@ def constraints_were_checked(spark: SparkSession, opened: Any) -> bool:
         return False
 
 
-def not_null_was_checked(spark: SparkSession, opened: Any) -> bool:
-    """Say whether all rows of a version were held to its NOT NULL columns, as far as is known.
+class Description(NamedTuple):
+    """A commit that says what a table's columns are.
 
-    delta-rs (1.6) adds a column that is NOT NULL to a table that has rows, in which it is NULL.
-    Where the commits are out of reach, the flags are taken at their word.
+    Args:
+        version: the version that it made.
+        broken: whether a line of it is no JSON.
+        brought: whether it brings rows that were never held to its columns: those of a clone, of
+            a converted table, or of one that another program keeps.
+        by_spark: whether Spark made it.
+        schema: the columns, as the log has them.
+    """
+
+    version: int
+    broken: bool
+    brought: bool
+    by_spark: bool
+    schema: str | None
+
+
+def descriptions(spark: SparkSession, opened: Any) -> list[Description] | None:
+    """Return the commits that say what a version's columns are, in order, as far as they are left.
 
     Args:
         spark: the session.
         opened: Delta's own snapshot of the version.
+
+    Returns:
+        None where the commits are out of reach.
     """
-    try:
-        found = _over_commits(spark, opened, _IMPOSED)
-        return found is None or bool(found.collect()[0][0])
-    except spark_errors():
-        return True
+    found = _over_commits(spark, opened, _DESCRIBED)
+    if found is None:
+        return None
+    return [
+        Description(int(row["version"]), *(row[name] for name in Description._fields[1:]))
+        for row in found.collect()
+    ]
 
 
 def written_by_spark(spark: SparkSession, opened: Any) -> DataFrame | None:

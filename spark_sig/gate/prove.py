@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -58,7 +59,9 @@ FOOTERS = "the footers of the files"
 BOTH = "the table's log, and the footers of the files"
 SMALL = "not asked: reading the files takes no longer"
 NOTHING = "not asked: they decide none of the checks"
-FAILED = "the footers of the files cannot be read: {}"
+
+# What Spark says of jobs that somebody has ended.
+_CANCELLED = re.compile(r"SPARK_JOB_CANCELLED|OPERATION_CANCELED|Job \S+ cancelled")
 
 # Reading a footer takes Python some 10 ms, in which a core scans as many values as this; the stage
 # that reads them takes some 0.3 s, which is worth so many values, or bytes, of a scan.  Footers may
@@ -178,7 +181,7 @@ def _affordable(
     The first columns are kept: by default, statistics cover 32 of them.
     """
     places = {name: at for at, name in enumerate(columns)}
-    costly = [at for at, claims in enumerate(checks) if not is_plain(columns, claims)]
+    costly = [at for at, claims in enumerate(checks) if claims and not is_plain(columns, claims)]
     costly.sort(key=lambda at: min((places[c.place[0]] for c in checks[at]), default=0))
     dropped = set(costly[MOST_CLAIMS:])
     return [() if at in dropped else claims for at, claims in enumerate(checks)]
@@ -220,6 +223,20 @@ def _constrained(
 
 def _with_footers(found: Proofs, held: ExitStack) -> Proofs:
     """Ask the footers of the files of which the log leaves a check open that they may decide."""
+    try:
+        return _asked_footers(found, held)
+    except spark_errors() as error:
+        return replace(found, statistics=f"{LOG}; {_failed(error)}")
+
+
+def _failed(error: Exception) -> str:
+    """Say that footers cannot be read, unless somebody has ended the run."""
+    if _CANCELLED.search(str(error)):
+        raise error
+    return f"the footers of the files cannot be read: {first_line(error)}"
+
+
+def _asked_footers(found: Proofs, held: ExitStack) -> Proofs:
     assert found.groups is not None
     assert found.files is not None
     open_checks = _worthwhile(found)
@@ -231,7 +248,7 @@ def _with_footers(found: Proofs, held: ExitStack) -> Proofs:
     if mapping_mode(table_metadata(found.opened)) == "id":
         return found  # Spark finds the columns of such files by their ids, whatever their names
     names = found.files.columns[:-2]  # without the verdict
-    places = [at for at, check in enumerate(found.checks) if check in open_checks]
+    places = [at for at, claims in enumerate(asked) if claims]
     unsure = " OR ".join(f"substr(pattern, {at + 2}, 1) = '{Proof.UNKNOWN.value}'" for at in places)
     root = str(found.opened.deltaLog().dataPath().toUri().toString())
     kept = ", ".join(names)
@@ -271,11 +288,7 @@ def _with_footers(found: Proofs, held: ExitStack) -> Proofs:
     whole = decided.unionAll(others).persist()
     held.callback(whole.unpersist)
     files = Query.of(whole)
-    try:
-        groups = tuple(grouped(files))
-    except spark_errors() as error:
-        return replace(found, statistics=f"{LOG}; {FAILED.format(first_line(error))}")
-    return replace(found, statistics=BOTH, groups=groups, files=files)
+    return replace(found, statistics=BOTH, groups=tuple(grouped(files)), files=files)
 
 
 def _worthwhile(found: Proofs) -> set[int]:
@@ -310,10 +323,10 @@ def _parquet(source: Resolved, plan: EnforcementPlan) -> Proofs:
     wanted = wanted_leaves(plan.source, columns, asked)
     if not wanted:
         return Proofs(source, plan, plan, NOTHING)
-    files = Query.of(footers_of(listed_files(source.frame, uris), wanted, "", len(uris)))
-    judge = judged(files, columns, asked, shared=None, statistics="footer")
     try:
+        files = Query.of(footers_of(listed_files(source.frame, uris), wanted, "", len(uris)))
+        judge = judged(files, columns, asked, shared=None, statistics="footer")
         group = merged(grouped(judge))
     except spark_errors() as error:
-        return Proofs(source, plan, plan, FAILED.format(first_line(error)))
+        return Proofs(source, plan, plan, _failed(error))
     return Proofs(source, plan, plan, FOOTERS, checks, (group,), claims, columns)

@@ -124,12 +124,12 @@ def validate_source(
     row_key = (row_key,) if isinstance(row_key, str) else tuple(row_key)
     schema = signature.side(side)
     plan = plan_enforcement(
-        source_schema(source.frame.schema),
+        source_schema(source.frame.schema, source.imposed()),
         schema,
         policy,
         engine=engine,
         spark=True,
-        enforced=source.enforces_not_null(),
+        enforced=source.enforced,
     )
     plan = plan._replace(findings=(*findings, *plan.findings))
     _check_key(plan, row_key)

@@ -199,10 +199,11 @@ def _flags(source: Resolved, chosen: Sequence[Column]) -> Flags:
     struct = source.frame.schema
     wanted = {c.name for c in chosen}
     found: dict[tuple[str, ...], Flag] = {}
-    basis = Basis.CONSTRAINT if source.enforces_not_null() else Basis.ASSUMED
+    imposed = source.imposed()
     for place in not_null_places(struct):
         if place[0] in wanted:
-            found[place] = Flag(Nulls.NONE, basis)
+            sure = source.enforced and place not in imposed
+            found[place] = Flag(Nulls.NONE, Basis.CONSTRAINT if sure else Basis.ASSUMED)
     open_places = [p for c in chosen for p in _known_places(c) if p not in found]
     if source.snapshot is not None and open_places:
         evidence = null_evidence(source.frame.sparkSession, source.snapshot, open_places)

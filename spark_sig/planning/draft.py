@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from spark_sig.casts import Kind
 from spark_sig.errors import Code, Violation, assert_never
-from spark_sig.naming import label, type_name
+from spark_sig.naming import IMPOSED, label, type_name
 from spark_sig.plan import Check, Node, Rung
 from spark_sig.planning.rungs import catalyst_decides, node_checks, node_rung
 from spark_sig.policy import Policy
@@ -103,7 +103,9 @@ class Draft:
     def null_rung(self, path: str, source: pa.Field) -> Rung:
         """Find the cheapest rung that decides that a value is not null."""
         if self.spark and not source.nullable:
-            return Rung.SCHEMA if self.enforced and "[*]" not in path else Rung.ASSUMED
+            imposed = IMPOSED in (source.metadata or {})
+            known = self.enforced and not imposed and "[*]" not in path
+            return Rung.SCHEMA if known else Rung.ASSUMED
         return Rung.ARROW if "[*]" in path else Rung.CATALYST
 
     def row_rung(self, path: str, kind: Kind, target: Kind) -> Rung:
