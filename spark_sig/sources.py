@@ -79,11 +79,7 @@ class Resolved:
         return self.snapshot is not None
 
     def imposed(self) -> frozenset[Place]:
-        """Return its NOT NULL places whose rows may never have been held to it.
-
-        Raises:
-            SourceError: where the log cannot be read.
-        """
+        """Return its NOT NULL places whose rows may never have been held to it."""
         if self.snapshot is None:
             return frozenset()
         places = not_null_places(self.frame.schema)

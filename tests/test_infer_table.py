@@ -164,6 +164,9 @@ def test_each_field_says_why(spark: SparkSession, tmp_path: Path) -> None:
     assert [f.required for f in found.fields] == [True, True, False, False, None]
     assert found.scanned == ("l",)
     assert (found.rows, found.source.version, found.source.pinned) == (8, 1, True)
+    # a clone has the flags of its source, whoever wrote its rows
+    spark.sql(f"CREATE TABLE delta.`{tmp_path / 'clone'}` SHALLOW CLONE delta.`{path}`")
+    assert why(infer_table(tmp_path / "clone"))["$.k"][0] is Basis.ASSUMED
     frame = infer_table(df.select("k", "b"))
     assert why(frame) == {
         "$.k": (Basis.ASSUMED, "nullable=False, which Spark takes on trust"),

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from pyspark.errors import PySparkException
 from pyspark.sql import functions as F
+from pyspark.sql import types as T
 
 from spark_sig import (
     Array,
@@ -20,10 +23,14 @@ from spark_sig import (
     Schema,
     validate,
 )
+from spark_sig.compile.spark import source_schema
+from spark_sig.delta.columns import schema_columns
 from spark_sig.errors import SourceError
 from spark_sig.gate import proofs, prove
 from spark_sig.kernels.footers import FOOTER
 from spark_sig.plan import Rung
+from spark_sig.planner import plan_enforcement
+from spark_sig.stats import Claim
 from tests.test_statistics import copy
 
 if TYPE_CHECKING:
@@ -205,6 +212,65 @@ def test_footers_that_cannot_be_read_leave_it_to_the_rows(
     assert report.conforms
     assert "footers of the files cannot be read" in report.evidence.statistics
     assert "no pyarrow here" in report.evidence.statistics
+
+
+@pytest.mark.usefixtures("eager")
+@pytest.mark.parametrize("kind", ["delta", "parquet"])
+@pytest.mark.parametrize(
+    ("message", "goes_on"),
+    [("no pyarrow here", True), ("[SPARK_JOB_CANCELLED] Job 3 cancelled", False)],
+)
+def test_footers_that_are_not_asked_at_all(
+    kind: str,
+    message: str,
+    goes_on: bool,
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def broken(*given: Any) -> Any:
+        raise PySparkException(message)
+
+    monkeypatch.setattr(prove, "footers_of", broken)
+    path = request.getfixturevalue(kind)
+    with nullcontext() if goes_on else pytest.raises(PySparkException, match="cancelled"):
+        report = validate(path, signature("c32"), policy=LOSSLESS)
+        assert rungs(report) == {"$.c32": {Rung.CATALYST}}
+        assert message in report.evidence.statistics
+
+
+def test_claims_are_dropped_where_there_are_too_many() -> None:
+    columns = schema_columns(
+        json.dumps(
+            {
+                "type": "struct",
+                "fields": [
+                    {"name": f"c{i}", "type": "long", "nullable": True, "metadata": {}}
+                    for i in range(200)
+                ],
+            }
+        )
+    )
+    costly = [(Claim((f"c{i}",), within=(0, 9)),) for i in range(200)]
+    nothing: list[tuple[Claim, ...]] = [()] * 500
+    kept = prove._affordable([*nothing, *reversed(costly)], columns)
+    assert kept == [
+        *nothing,
+        *[()] * (200 - prove.MOST_CLAIMS),
+        *costly[prove.MOST_CLAIMS - 1 :: -1],
+    ]
+
+
+def test_a_member_that_nothing_holds_to_not_null_is_assumed_alone() -> None:
+    inner = T.StructType([T.StructField("x", T.LongType(), False)])
+    struct = T.StructType([T.StructField("s", inner, False), T.StructField("u", inner, False)])
+    schema = Schema([ColSpec(Object([Property("x", "long")]), name) for name in ("s", "u")])
+    plan = plan_enforcement(source_schema(struct, {("s", "x")}), schema, spark=True, enforced=True)
+    assert {check.path: check.rung.value for check in plan.checks} == {
+        "$.s": "schema",
+        "$.s.x": "assumed",
+        "$.u": "schema",
+        "$.u.x": "schema",
+    }
 
 
 def test_rows_that_cannot_be_read_are_said_to_be(

@@ -361,22 +361,26 @@ def test_files_of_delta_rs_are_never_listed(spark: SparkSession, tmp_path: Path)
 # --- NOT NULL ------------------------------------------------------------------------------------
 
 
-def described(*flags: tuple[str, bool], nested: bool = False) -> str:
-    """The action that says what the columns are: (name, whether NULL is allowed)."""
-    fields = [{"name": n, "type": "long", "nullable": free, "metadata": {}} for n, free in flags]
+def described(*flags: tuple[str, bool] | tuple[str, bool, str], nested: bool = False) -> str:
+    """The action that says what the columns are: (name, whether NULL is allowed, name in files)."""
+    fields: list[dict[str, Any]] = []
+    for name, free, *stored in flags:
+        metadata = {"delta.columnMapping.physicalName": stored[0]} if stored else {}
+        fields.append({"name": name, "type": "long", "nullable": free, "metadata": metadata})
     if nested:
         inner = {"type": "struct", "fields": fields}
-        fields = [{"name": "s", "type": inner, "nullable": True, "metadata": {}}]  # type: ignore[dict-item]
-    metadata = {
+        fields = [{"name": "s", "type": inner, "nullable": True, "metadata": {}}]
+    action = {
         "id": "same",
         "format": {"provider": "parquet", "options": {}},
         "schemaString": json.dumps({"type": "struct", "fields": fields}),
         "partitionColumns": [],
         "configuration": {},
     }
-    return json.dumps({"metaData": metadata})
+    return json.dumps({"metaData": action})
 
 
+XTABLE = {"operationParameters": {"predicate": "xtable-delta-sync"}}
 HELD, FREE = ("k", False), ("k", True)
 IMPOSED: list[tuple[list[list[str]], set[tuple[str, ...]]]] = [
     # what a first commit declares is checked by whoever writes
@@ -393,7 +397,26 @@ IMPOSED: list[tuple[list[list[str]], set[tuple[str, ...]]]] = [
     # a flag that is repeated is no new one
     ([[info(), described(HELD)], [info(RUST, "SET TBLPROPERTIES"), described(HELD)]], set()),
     ([[info(operation="CLONE"), described(HELD)]], {("k",)}),
-    ([[info(operationParameters={"predicate": "xtable-delta-sync"}), described(HELD)]], {("k",)}),
+    ([[info(**XTABLE), described(HELD)]], {("k",)}),
+    # what was declared before says nothing of rows that are brought
+    ([[info(), described(HELD)], [info(operation="CLONE"), described(HELD)]], {("k",)}),
+    ([[info(), described(HELD)], [info(**XTABLE), described(HELD)]], {("k",)}),
+    # a name that is changed is still that of the column
+    (
+        [
+            [info(operation="CLONE"), described(("a", False))],
+            [info(), described(("n", False, "a"))],
+        ],
+        {("n",)},
+    ),
+    (
+        [
+            [info(), described(("a", True))],
+            [info(RUST), described(("a", False), nested=True)],
+            [info(), described(("k", False, "a"), nested=True)],
+        ],
+        {("s", "k")},
+    ),
     ([[info(RUST), described(FREE)], [info(RUST), described(HELD, nested=True)]], {("s", "k")}),
 ]
 

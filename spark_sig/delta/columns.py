@@ -112,10 +112,15 @@ def _members(struct: Mapping[str, Any], mapped: bool) -> dict[str, Column]:
     return {member["name"]: _column(member, mapped) for member in struct["fields"]}
 
 
+def stored_name(member: Mapping[str, Any]) -> str:
+    """Return what files call a column or a member that may be mapped, given its entry."""
+    return str(member["metadata"].get(_PHYSICAL_NAME, member["name"]))
+
+
 def _column(member: Mapping[str, Any], mapped: bool) -> Column:
     name, declared = member["name"], json.dumps(member, sort_keys=True)
     if mapped:
-        name = member["metadata"].get(_PHYSICAL_NAME, name)
+        name = stored_name(member)
     kind = member["type"]
     if isinstance(kind, str):
         found = Kind.UNTOLD if kind == "void" else Kind.COUNTED

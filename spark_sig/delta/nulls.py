@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
-from spark_sig.delta.columns import has_vectors, shared_names, table_columns
+from spark_sig.delta.columns import has_vectors, shared_names, stored_name, table_columns
 from spark_sig.delta.files import Group, grouped, list_files, unreadable
 from spark_sig.delta.log import (
     Snapshot,
@@ -140,34 +140,42 @@ def imposed_places(
         snapshot: the version.
         places: its NOT NULL places (:func:`not_null_places`).
 
-    Raises:
-        SourceError: where the log cannot be read.
+    Returns:
+        Some of the places; all of them where the commits cannot be read.
     """
     if not places or not is_classic(spark):
         return frozenset()
     try:
-        found = descriptions(spark, open_snapshot(spark, snapshot))
-    except spark_errors() as error:
-        raise unreadable(snapshot, error) from error
-    imposed, before = set[Place](), frozenset[Place]()
+        opened = open_snapshot(spark, snapshot)
+        found = descriptions(spark, opened)
+        names = dict(_declared(json.loads(table_metadata(opened)["schemaString"])))
+    except spark_errors():
+        return places
+    imposed, before = set[Place](), set[Place]()
     for commit in found or ():
         if commit.broken or commit.schema is None:
             return places
-        declared = frozenset(_declared(json.loads(commit.schema), ()))
-        first = commit.version == 0
-        if commit.brought or not (first or commit.by_spark):
+        # By the names in files, which no RENAME changes.
+        declared = set(dict(_declared(json.loads(commit.schema))))
+        if commit.brought:
+            imposed |= declared
+        elif commit.version > 0 and not commit.by_spark:
             imposed |= declared - before
         before = declared
-    return places & imposed
+    return places & {names[place] for place in imposed & names.keys()}
 
 
-def _declared(struct: Mapping[str, Any], above: Place) -> Iterator[Place]:
+def _declared(
+    struct: Mapping[str, Any], stored: Place = (), above: Place = ()
+) -> Iterator[tuple[Place, Place]]:
+    """Yield the NOT NULL places of a schema, as files name them and by their own names."""
     for member in struct["fields"]:
         place = (*above, member["name"])
+        in_files = (*stored, stored_name(member))
         if not member["nullable"]:
-            yield place
+            yield in_files, place
         if isinstance(member["type"], dict) and member["type"]["type"] == "struct":
-            yield from _declared(member["type"], place)
+            yield from _declared(member["type"], in_files, place)
 
 
 def _not_null(schema: T.StructType, above: Place) -> Iterator[Place]:

@@ -104,6 +104,8 @@ def proving(
                 if stats:
                     found = _with_footers(found, held)
             except spark_errors() as error:
+                if _CANCELLED.search(str(error)):
+                    raise
                 raise unreadable(snapshot, error) from error
             yield found
 
