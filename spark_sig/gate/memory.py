@@ -5,12 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from concurrent.futures import Future
-from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from spark_sig.delta.beside import begin
 from spark_sig.delta.columns import Column
 from spark_sig.delta.files import is_in
 from spark_sig.delta.ledger import DV_ID, Ledger, LedgerKey, held
@@ -57,20 +54,22 @@ class Memory:
             self.side,
         )
 
-    def ask(self, key: LedgerKey, held: ExitStack) -> Future[DataFrame]:
-        """Begin to read the facts of a key (:meth:`Ledger.facts`) while the caller goes on.
+    def recall(self, key: LedgerKey, files: Query) -> tuple[Query, DataFrame]:
+        """Return files with the mask of what is known of each, and the facts, which are cached.
 
-        Args:
-            key: what the facts depend on.
-            held: waits for them, and lets go of them.
+        Raises:
+            SourceError: where the ledger cannot be read.
         """
-
-        def facts() -> DataFrame:
-            found = self.ledger.facts(key)
-            held.callback(found.unpersist)
-            return found
-
-        return begin(self.ledger.spark, facts, held)
+        facts = self.ledger.facts(key)
+        joined = files.within(
+            f"""
+            SELECT {", ".join(f"files.{name}" for name in files.columns)}, facts.mask
+            FROM (SELECT *, {DV_ID} AS dv FROM {{query}}) files
+            LEFT JOIN {{facts}} facts ON files.path = facts.path AND files.dv = facts.dv""",
+            [*files.columns, "mask"],
+            facts=facts,
+        )
+        return joined, facts
 
     def told(self, proofs: Proofs, tally: Tally, *, trustworthy: bool) -> str:
         """Write down what was found, and say what the ledger gave and took.
@@ -122,18 +121,6 @@ class Memory:
             WHERE {held("mask")} > {held("known")}"""
         )
         return self.ledger.record(key, files, fresh=proofs.recalled)
-
-
-def recalled(files: Query, facts: DataFrame) -> Query:
-    """Return files with the mask of what is known of each."""
-    return files.within(
-        f"""
-        SELECT {", ".join(f"files.{name}" for name in files.columns)}, facts.mask
-        FROM (SELECT *, {DV_ID} AS dv FROM {{query}}) files
-        LEFT JOIN {{facts}} facts ON files.path = facts.path AND files.dv = facts.dv""",
-        [*files.columns, "mask"],
-        facts=facts,
-    )
 
 
 def _mask(proofs: Proofs, tally: Tally) -> str:

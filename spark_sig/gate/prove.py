@@ -41,7 +41,7 @@ from spark_sig.delta.storage import scan_size
 from spark_sig.delta.writers import constraints_were_checked, with_trusted
 from spark_sig.engines.footers import footers_of, listed_files, wanted_leaves, without_folders
 from spark_sig.errors import SourceError
-from spark_sig.gate.memory import Memory, recalled
+from spark_sig.gate.memory import Memory
 from spark_sig.gate.proofs import OFF, Proofs
 from spark_sig.plan import EnforcementPlan, Rung
 from spark_sig.planning.claims import check_claims
@@ -123,7 +123,6 @@ def _logged(
     opened = open_snapshot(spark, snapshot)
     metadata = table_metadata(opened)
     columns, claims = table_columns(metadata), check_claims(plan)
-    facts = memory.ask(memory.key(snapshot, plan, columns), held) if memory else None
     constrained = plan
     if stats:
         known = check_bounds(spark, metadata["configuration"], dict(types_of(columns)))
@@ -140,25 +139,24 @@ def _logged(
     if stats and any(asks_for(claim) for claims in asked for claim in claims):
         files = with_trusted(spark, opened, files)
     note = ""
-    if facts is not None:
-        # Delta puts a version's state together when it is first asked: meanwhile facts are read.
-        listed.ask("SELECT count(*) FROM {query}").collect()
+    if memory is not None:
         try:
-            files = recalled(files, facts.result())
+            files, facts = memory.recall(memory.key(snapshot, plan, columns), files)
+            held.callback(facts.unpersist)
         except SourceError as error:
             note = str(error)
-            facts = None
+            memory = None
     # What the statistics say is no longer needed, and large.
     keep = [name for name in listed.columns if name != "stats"]
-    keep += ["mask"] if facts else []
+    keep += ["mask"] if memory else []
     judge = partial(judged, files, columns, asked, shared=shared, ids=checks, mute=not stats)
     verdicts = judge(keep=keep)
-    if facts is not None:
+    if memory is not None:
         # Files are counted, some read, and what was found is remembered: three queries, of joins.
         whole = verdicts.frame().persist()
         held.callback(whole.unpersist)
         verdicts = Query.of(whole)
-    groups = grouped(verdicts if facts is not None else judge())
+    groups = grouped(verdicts if memory is not None else judge())
     resolved = Resolved.of(source.frame, counted(snapshot, groups), source.info.name)
     return Proofs(
         resolved,
