@@ -17,11 +17,11 @@ from spark_sig.types import ColumnType
 
 # Field metadata that carries what only Spark knows (written by compile.spark).
 SPARK_TYPE = b"spark_sig.spark"
+# ... its value for VectorUDT.
+VECTOR = "vector"
 
 # Metadata of a field whose NOT NULL flag nothing enforces, though its table is one that does.
 IMPOSED = b"spark_sig.imposed"
-# ... its value for VectorUDT.
-VECTOR = "vector"
 
 
 def member_path(parent: str, name: str) -> str:
