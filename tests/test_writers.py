@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import deltalake
+import pyarrow as pa
 import pytest
 
 from spark_sig import ColSpec, ModelSignature, Policy, Schema, validate
 from spark_sig.delta.log import Snapshot, open_snapshot, read_snapshot
 from spark_sig.delta.nulls import imposed_places
-from spark_sig.delta.writers import constraints_were_checked, written_by_spark
+from spark_sig.delta.writers import constraints_were_checked, is_of_spark, written_by_spark
 from spark_sig.sqltext import quoted
 
 if TYPE_CHECKING:
@@ -157,6 +158,8 @@ def meta(**configuration: str) -> str:
         (info(operation="ADD CONSTRAINT"), True),
         (info(RUST, "ADD CONSTRAINT"), True),
         (info(RUST, "CREATE TABLE"), True),
+        (f"{info(RUST, 'CREATE TABLE')}\n{add('a')}", False),
+        (f"{info()}\n{add('a')}", True),
         (info(operation="SET TBLPROPERTIES"), True),
         (info(RUST, "SET TBLPROPERTIES"), False),
         (info(operation="CLONE"), False),
@@ -326,7 +329,6 @@ def files_of(spark: SparkSession, path: Path) -> set[str]:
 
 @pytest.mark.slow
 def test_files_of_delta_rs_are_never_listed(spark: SparkSession, tmp_path: Path) -> None:
-    import pyarrow as pa
 
     path = tmp_path / "t"
     table = f"delta.{quoted(str(path))}"
@@ -361,7 +363,11 @@ def test_files_of_delta_rs_are_never_listed(spark: SparkSession, tmp_path: Path)
 # --- NOT NULL ------------------------------------------------------------------------------------
 
 
-def described(*flags: tuple[str, bool] | tuple[str, bool, str], nested: bool = False) -> str:
+def described(
+    *flags: tuple[str, bool] | tuple[str, bool, str],
+    nested: bool = False,
+    struct: tuple[str, str] = ("s", "s"),
+) -> str:
     """The action that says what the columns are: (name, whether NULL is allowed, name in files)."""
     fields: list[dict[str, Any]] = []
     for name, free, *stored in flags:
@@ -369,11 +375,17 @@ def described(*flags: tuple[str, bool] | tuple[str, bool, str], nested: bool = F
         fields.append({"name": name, "type": "long", "nullable": free, "metadata": metadata})
     if nested:
         inner = {"type": "struct", "fields": fields}
-        fields = [{"name": "s", "type": inner, "nullable": True, "metadata": {}}]
+        metadata = {"delta.columnMapping.physicalName": struct[1]}
+        fields = [{"name": struct[0], "type": inner, "nullable": True, "metadata": metadata}]
+    return said(json.dumps({"type": "struct", "fields": fields}))
+
+
+def said(schema: str) -> str:
+    """The action that says what the columns are, as it is."""
     action = {
         "id": "same",
         "format": {"provider": "parquet", "options": {}},
-        "schemaString": json.dumps({"type": "struct", "fields": fields}),
+        "schemaString": schema,
         "partitionColumns": [],
         "configuration": {},
     }
@@ -382,6 +394,7 @@ def described(*flags: tuple[str, bool] | tuple[str, bool, str], nested: bool = F
 
 XTABLE = {"operationParameters": {"predicate": "xtable-delta-sync"}}
 HELD, FREE = ("k", False), ("k", True)
+ALL = {("k",), ("n",), ("s", "k")}
 IMPOSED: list[tuple[list[list[str]], set[tuple[str, ...]]]] = [
     # what a first commit declares is checked by whoever writes
     ([[info(RUST), described(HELD)]], set()),
@@ -418,6 +431,54 @@ IMPOSED: list[tuple[list[list[str]], set[tuple[str, ...]]]] = [
         {("s", "k")},
     ),
     ([[info(RUST), described(FREE)], [info(RUST), described(HELD, nested=True)]], {("s", "k")}),
+    # a struct that is renamed is still the same
+    (
+        [
+            [info(operation="CLONE"), described(HELD, nested=True, struct=("a", "a"))],
+            [info(), described(HELD, nested=True, struct=("s", "a"))],
+        ],
+        {("s", "k")},
+    ),
+    # what was dropped, and declared again by another writer
+    (
+        [[info(), described(HELD)], [info(), described(FREE)], [info(RUST), described(HELD)]],
+        {("k",)},
+    ),
+    # rows of others are held to it, but for what is inside of structs
+    ([[info(), described(HELD)], [info(RUST), add("a")]], set()),
+    ([[info(), described(HELD, nested=True)], [info(RUST), add("a")]], {("s", "k")}),
+    ([[info(), described(HELD, nested=True)], [info(), add("a")]], set()),
+    ([[info(RUST), described(HELD), add("a")]], set()),
+    # older rows under newer columns, and files that were converted
+    ([[info(), described(HELD)], [info(RUST, "RESTORE"), add("a")]], {("k",)}),
+    ([[info(), described(HELD)], [info(RUST, "RESTORE")]], set()),
+    ([[info(), described(HELD)], [info(operation="RESTORE"), add("a")]], set()),
+    ([[info(RUST, "CREATE TABLE"), described(HELD), add("a")]], {("k",)}),
+    ([[info(RUST, "CREATE TABLE"), described(HELD)]], set()),
+    # writers that nothing is known of
+    ([[info(), described(HELD)], [info("other"), add("a")]], {("k",)}),
+    ([[info(), described(HELD)], [info(None), add("a")]], {("k",)}),
+    ([[info(), described(HELD)], [info(RUST, None), add("a")]], {("k",)}),
+    ([[info(), described(HELD)], [add("a")]], {("k",)}),
+    ([[info(), described(HELD)], [info(), info(RUST, "RESTORE"), add("a")]], {("k",)}),
+    # what cannot be read, and what says two things
+    ([[info(), described(HELD)], ['{"add"']], ALL),
+    ([[info(), described(HELD)], [info(RUST), described(FREE), described(HELD)]], ALL),
+    ([[info(), described(HELD)], [info(), said("{")]], ALL),
+    ([[info(), described(HELD)], [info(), said("{}")]], ALL),
+    ([[info(), said("null")]], ALL),
+    # what need not be said
+    ([[info(), said('{"type":"struct","fields":[{"name":"k","type":"long"}]}')]], set()),
+    (
+        [
+            [info(RUST), described(FREE)],
+            [
+                info(RUST),
+                said('{"type":"struct","fields":[{"name":"k","type":"long","nullable":false}]}'),
+            ],
+        ],
+        {("k",)},
+    ),
 ]
 
 
@@ -435,5 +496,14 @@ def test_not_null_counts_where_rows_were_held_to_it(
         start = [protocol] if version == 0 else []
         (log / f"{version:020}.json").write_text("\n".join([*start, *lines]) + "\n")
     snapshot = Snapshot(str(tmp_path / "t"), "same", len(versions) - 1)
-    places = frozenset({("k",), ("n",), ("s", "k")})
-    assert imposed_places(spark, snapshot, places) == expected
+    assert imposed_places(spark, snapshot, frozenset(ALL)) == expected
+
+
+def test_a_history_tells_whether_others_have_written(spark: SparkSession, tmp_path: Path) -> None:
+    source, clone = tmp_path / "source", tmp_path / "clone"
+    spark.range(3).write.format("delta").save(str(source))
+    spark.sql(f"CREATE TABLE delta.`{clone}` SHALLOW CLONE delta.`{source}`")
+    deltalake.write_deltalake(str(source), pa.table({"id": pa.array([4])}), mode="append")
+    assert is_of_spark(spark, str(source), 0)
+    assert not is_of_spark(spark, str(source), 1)
+    assert not is_of_spark(spark, str(clone), 0)

@@ -114,7 +114,7 @@ def _members(struct: Mapping[str, Any], mapped: bool) -> dict[str, Column]:
 
 def stored_name(member: Mapping[str, Any]) -> str:
     """Return what files call a column or a member that may be mapped, given its entry."""
-    return str(member["metadata"].get(_PHYSICAL_NAME, member["name"]))
+    return str((member.get("metadata") or {}).get(_PHYSICAL_NAME, member["name"]))
 
 
 def _column(member: Mapping[str, Any], mapped: bool) -> Column:

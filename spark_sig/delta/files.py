@@ -7,7 +7,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from spark_sig.delta.log import Snapshot, first_line, is_classic, open_snapshot, spark_errors
+from spark_sig.delta.log import (
+    Snapshot,
+    first_line,
+    is_classic,
+    open_snapshot,
+    reraise_cancelled,
+    spark_errors,
+)
 from spark_sig.delta.query import Query
 from spark_sig.delta.statistics import judged
 from spark_sig.errors import SourceError
@@ -100,6 +107,7 @@ def count_files(spark: SparkSession, snapshot: Snapshot) -> Snapshot:
         opened = open_snapshot(spark, snapshot)
         groups = grouped(judged(list_files(spark, opened), {}, []))
     except spark_errors() as error:
+        reraise_cancelled(error)
         raise unreadable(snapshot, error) from error
     return counted(snapshot, groups)
 

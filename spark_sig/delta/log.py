@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -225,6 +226,16 @@ def spark_errors() -> tuple[type[Exception], ...]:
     except ImportError:  # a client of Spark Connect alone
         return (PySparkException,)
     return Py4JError, PySparkException
+
+
+# What Spark says of jobs that somebody has ended.
+_CANCELLED = re.compile(r"SPARK_JOB_CANCELLED|OPERATION_CANCELED|Job \S+ cancelled")
+
+
+def reraise_cancelled(error: Exception) -> None:
+    """Raise an error anew where it says that somebody has ended the run, and return else."""
+    if _CANCELLED.search(str(error)):
+        raise error
 
 
 def first_line(error: object) -> str:

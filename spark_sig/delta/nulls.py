@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any
@@ -14,11 +14,12 @@ from spark_sig.delta.log import (
     Snapshot,
     is_classic,
     open_snapshot,
+    reraise_cancelled,
     spark_errors,
     table_metadata,
 )
 from spark_sig.delta.statistics import depends_on_writer, judged
-from spark_sig.delta.writers import descriptions, with_trusted
+from spark_sig.delta.writers import Description, descriptions, is_of_spark, with_trusted
 from spark_sig.stats import Claim, Place, Proof
 
 if TYPE_CHECKING:
@@ -85,6 +86,7 @@ def null_evidence(
             listed = with_trusted(spark, opened, listed)
         groups = grouped(judged(listed, columns, claims, shared=shared))
     except spark_errors() as error:
+        reraise_cancelled(error)
         raise unreadable(snapshot, error) from error
     return {place: _evidence(groups, at) for at, place in enumerate(places)}
 
@@ -110,7 +112,7 @@ def _evidence(groups: Sequence[Group], at: int) -> NullEvidence:
 def not_null_places(schema: T.StructType) -> frozenset[Place]:
     """Return the places that the NOT NULL constraints of a Delta table cover.
 
-    Delta checks them at every write, members of structs included; inside arrays and maps it
+    Spark checks them at every write, members of structs included; inside arrays and maps it
     checks nothing.
 
     Args:
@@ -131,9 +133,10 @@ def imposed_places(
 ) -> frozenset[Place]:
     """Return the NOT NULL places whose rows may never have been held to it.
 
-    delta-rs (1.6) adds a column that is NOT NULL to a table that has rows; a clone has the columns
-    of its source.  What a first commit declares is checked by whoever writes the rows, and what
-    commits that are no longer there declared is taken at its word.
+    delta-rs adds columns that are NOT NULL to a table that has rows (1.6), does not look inside of
+    structs (up to 1.1), and restores rows under newer columns (up to 0.25); a clone and a converted
+    table have the columns of their source.  What a first commit declares is believed of all other
+    rows, and what commits that are no longer there declared is taken at its word.
 
     Args:
         spark: the session.
@@ -142,27 +145,46 @@ def imposed_places(
 
     Returns:
         Some of the places; all of them where the commits cannot be read.
+
+    Raises:
+        SourceError: where another table has taken the place of this one meanwhile.
     """
-    if not places or not is_classic(spark):
-        return frozenset()
+    if not places:
+        return places
     try:
+        if not is_classic(spark):
+            return frozenset() if is_of_spark(spark, snapshot.path, snapshot.version) else places
         opened = open_snapshot(spark, snapshot)
         found = descriptions(spark, opened)
-        names = dict(_declared(json.loads(table_metadata(opened)["schemaString"])))
-    except spark_errors():
-        return places
-    imposed, before = set[Place](), set[Place]()
-    for commit in found or ():
-        if commit.broken or commit.schema is None:
+        if found is None:
             return places
-        # By the names in files, which no RENAME changes.
-        declared = set(dict(_declared(json.loads(commit.schema))))
+        imposed = _imposed(found)
+        names = dict(_declared(json.loads(table_metadata(opened)["schemaString"])))
+    except (ValueError, TypeError, LookupError, AttributeError):  # no schema at all
+        return places
+    except spark_errors() as error:
+        reraise_cancelled(error)
+        return places
+    return places & {names[place] for place in imposed & names.keys()}
+
+
+def _imposed(found: Iterable[Description]) -> set[Place]:
+    """Return the places, by the names in files, that some commit declares or brings unchecked."""
+    imposed, declared = set[Place](), set[Place]()
+    for commit in found:
+        if commit.broken:
+            raise ValueError(f"the commit {commit.version} cannot be read")
+        before = declared
+        if commit.schema is not None:
+            # By the names in files, which no RENAME changes.
+            declared = set(dict(_declared(json.loads(commit.schema))))
+            if commit.version > 0 and not commit.by_spark:
+                imposed |= declared - before
         if commit.brought:
             imposed |= declared
-        elif commit.version > 0 and not commit.by_spark:
-            imposed |= declared - before
-        before = declared
-    return places & {names[place] for place in imposed & names.keys()}
+        elif commit.adds and not commit.by_spark:
+            imposed |= {place for place in declared if len(place) > 1}
+    return imposed
 
 
 def _declared(
@@ -172,7 +194,7 @@ def _declared(
     for member in struct["fields"]:
         place = (*above, member["name"])
         in_files = (*stored, stored_name(member))
-        if not member["nullable"]:
+        if not member.get("nullable", True):
             yield in_files, place
         if isinstance(member["type"], dict) and member["type"]["type"] == "struct":
             yield from _declared(member["type"], in_files, place)

@@ -9,8 +9,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from spark_sig.delta.log import is_classic, spark_errors
+from spark_sig.delta.log import is_classic, reraise_cancelled, spark_errors
 from spark_sig.delta.query import Query
+from spark_sig.sqltext import quoted
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -39,6 +40,9 @@ _REPEATING = ("RESTORE", "ROW TRACKING BACKFILL", "ROW TRACKING UNBACKFILL")
 # as an update with this predicate, which counts nothing.
 _FOREIGN = "xtable-delta-sync"
 
+# What Delta Lake calls itself in Spark's commits.
+_SPARK = "Apache-Spark/%Delta-Lake/%"
+
 # Nothing is a number or a date to the log's lines, so that no conf changes what is read; what
 # only has to be there or absent is read as text.
 _LINE = """
@@ -51,7 +55,7 @@ _LINE = """
 _LINES = """
     SELECT version, line, line.broken IS NOT NULL AS broken,
         contains(line.commitInfo.operationParameters, '{foreign}') AS of_others,
-        line.commitInfo.engineInfo LIKE 'Apache-Spark/%Delta-Lake/%' AS by_spark
+        line.commitInfo.engineInfo LIKE '{spark}' AS by_spark
     FROM (
         SELECT version, from_json(value, '{line}', {options}) AS line
         FROM (
@@ -87,44 +91,58 @@ _WRITTEN = """
     GROUP BY path
     HAVING min(trust) > 0 AND max(trust) = 2"""
 
-# Commits that set constraints, or repeat them, and check all rows, or have done so before.
-_CHECKED = """
-    SELECT count(*) = {last} + 1 AND count_if(broken OR of_others OR unchecked) = 0
+# Commits, a row each; foreign is what lists files that nobody may have held to the table's columns
+# and constraints.
+_COMMITS = """
+    SELECT *, of_others OR adds AND NOT by_spark AND NOT held AS foreign,
+        coalesce(operation IN ({unchecking}), false) AS unchecking
     FROM (
-        SELECT bool_or(broken) AS broken, bool_or(of_others) AS of_others,
-            bool_or(constrains) AND NOT coalesce(bool_or(
-                by_spark AND operation NOT IN ({unchecking}) OR operation IN ({checking})
-            ), false) AS unchecked
+        SELECT version,
+            bool_or(broken) OR count(schema) > 1 AS broken,
+            coalesce(bool_or(of_others), false) AS of_others,
+            coalesce(bool_and(by_spark), false) AS by_spark,
+            coalesce(bool_and(by_rust AND operation IN ({holding})), false) AS held,
+            max(operation) AS operation,
+            bool_or(adds) AS adds,
+            coalesce(bool_or(constrains), false) AS constrains,
+            max(schema) AS schema
         FROM (
             SELECT version, broken, of_others, by_spark, line.commitInfo.operation AS operation,
-                contains(lower(line.metaData.configuration), 'delta.constraints.') AS constrains
+                line.commitInfo.engineInfo LIKE 'delta-rs:%' AS by_rust,
+                line.add.path IS NOT NULL AS adds,
+                contains(lower(line.metaData.configuration), 'delta.constraints.') AS constrains,
+                line.metaData.schemaString AS schema
             FROM ({lines})
         )
         GROUP BY version
     )"""
 
-# Commits that say what the columns are.
+# Whether all commits are there, and each that sets constraints, or repeats them, has checked all
+# rows, or has done so before.
+_CHECKED = """
+    SELECT count(*) = {last} + 1 AND count_if(broken OR foreign OR constrains AND coalesce(
+        unchecking OR operation IS NULL OR NOT by_spark AND operation NOT IN ({checking}), true
+        )) = 0
+    FROM ({commits})"""
+
+# Commits that say what the columns are, or that list files of others.
 _DESCRIBED = """
-    SELECT * FROM (
-        SELECT version, bool_or(broken) AS broken,
-            coalesce(bool_or(of_others) OR bool_or(operation IN ({unchecking})), false) AS brought,
-            coalesce(bool_or(by_spark), false) AS by_spark, max(schema) AS schema
-        FROM (
-            SELECT version, broken, of_others, by_spark, line.commitInfo.operation AS operation,
-                line.metaData.schemaString AS schema
-            FROM ({lines})
-        )
-        GROUP BY version
-    )
-    WHERE schema IS NOT NULL OR broken
+    SELECT version, broken, foreign OR unchecking AS brought, by_spark, adds, schema
+    FROM ({commits})
+    WHERE schema IS NOT NULL OR broken OR foreign OR unchecking OR adds AND NOT by_spark
     ORDER BY version"""
 
 # Operations that bring rows and constraints which these were never held to: properties of a clone
 # may be overridden, those of a catalog's Parquet table be anything.
 _UNCHECKING = ("CLONE", "CONVERT")
 
-# Operations of any engine after which constraints hold for all rows.
+# Operations of any engine after which constraints hold for all rows, where they bring none.
 _CHECKING = ("ADD CONSTRAINT", "CREATE TABLE")
+
+# Operations for which delta-rs (0.22 to 1.6) holds rows to constraints, and to NOT NULL but for
+# that inside of structs.  Its RESTORE leaves the newer metadata over the older rows up to 0.25, and
+# it converts Parquet by CREATE TABLE up to 1.1.
+_HOLDING = ("WRITE", "UPDATE", "MERGE", "DELETE", "OPTIMIZE")
 
 
 def with_trusted(spark: SparkSession, opened: Any, files: Query) -> Query:
@@ -158,31 +176,34 @@ def constraints_were_checked(spark: SparkSession, opened: Any) -> bool:
     try:
         found = _over_commits(spark, opened, _CHECKED)
         return found is not None and bool(found.collect()[0][0])
-    except spark_errors():
+    except spark_errors() as error:
+        reraise_cancelled(error)
         return False
 
 
 class Description(NamedTuple):
-    """A commit that says what a table's columns are.
+    """A commit that says what a table's columns are, or that lists files of others.
 
     Args:
         version: the version that it made.
-        broken: whether a line of it is no JSON.
-        brought: whether it brings rows that were never held to its columns: those of a clone, of
-            a converted table, or of one that another program keeps.
+        broken: whether a line of it is no JSON, or it says twice what the columns are.
+        brought: whether it brings rows that may never have been held to the columns: those of a
+            clone, of a converted or restored table, or of one that another program keeps.
         by_spark: whether Spark made it.
-        schema: the columns, as the log has them.
+        adds: whether it lists files.
+        schema: the columns, as the log has them; None where it does not say.
     """
 
     version: int
     broken: bool
     brought: bool
     by_spark: bool
+    adds: bool
     schema: str | None
 
 
 def descriptions(spark: SparkSession, opened: Any) -> list[Description] | None:
-    """Return the commits that say what a version's columns are, in order, as far as they are left.
+    """Return the commits that bear on what a version's columns hold, in order, as far as they are.
 
     Args:
         spark: the session.
@@ -198,6 +219,24 @@ def descriptions(spark: SparkSession, opened: Any) -> list[Description] | None:
         Description(int(row["version"]), *(row[name] for name in Description._fields[1:]))
         for row in found.collect()
     ]
+
+
+def is_of_spark(spark: SparkSession, path: str, version: int) -> bool:
+    """Say whether a table's history has commits of Spark alone, and no clone nor converted table.
+
+    For Spark Connect, from which the log is out of reach.
+
+    Args:
+        spark: the session.
+        path: where the table lies.
+        version: the version up to which its history counts.
+    """
+    found = spark.sql(f"DESCRIBE HISTORY delta.{quoted(path)}").selectExpr(
+        f"version <= {version} AND NOT coalesce(engineInfo LIKE '{_SPARK}' "
+        f"AND operation NOT IN ({_listed(_UNCHECKING)}) AND NOT contains(coalesce("
+        f"to_json(operationParameters), ''), '{_FOREIGN}'), false) AS foreign"
+    )
+    return not found.where("foreign").limit(1).collect()
 
 
 def written_by_spark(spark: SparkSession, opened: Any) -> DataFrame | None:
@@ -229,17 +268,21 @@ def _over_commits(spark: SparkSession, opened: Any, query: str) -> DataFrame | N
     log, last = str(opened.deltaLog().logPath().toString()), int(opened.version())
     lines = _LINES.format(
         foreign=_FOREIGN,
+        spark=_SPARK,
         line=" ".join(_LINE.split()),
         options="map('mode', 'PERMISSIVE', 'columnNameOfCorruptRecord', 'broken')",
         first=0,
         last=last,
     )
+    commits = _COMMITS.format(
+        lines=lines, unchecking=_listed(_UNCHECKING), holding=_listed(_HOLDING)
+    )
     text = query.format(
         lines=lines,
+        commits=commits,
         last=last,
         writing=_listed(_WRITING),
         repeating=_listed(_REPEATING),
-        unchecking=_listed(_UNCHECKING),
         checking=_listed(_CHECKING),
     )
     return spark.sql(text, lines=_lines(spark, log))

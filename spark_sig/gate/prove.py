@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -32,6 +31,7 @@ from spark_sig.delta.log import (
     is_classic,
     newest_of,
     open_snapshot,
+    reraise_cancelled,
     spark_errors,
     table_metadata,
 )
@@ -59,9 +59,6 @@ FOOTERS = "the footers of the files"
 BOTH = "the table's log, and the footers of the files"
 SMALL = "not asked: reading the files takes no longer"
 NOTHING = "not asked: they decide none of the checks"
-
-# What Spark says of jobs that somebody has ended.
-_CANCELLED = re.compile(r"SPARK_JOB_CANCELLED|OPERATION_CANCELED|Job \S+ cancelled")
 
 # Reading a footer takes Python some 10 ms, in which a core scans as many values as this; the stage
 # that reads them takes some 0.3 s, which is worth so many values, or bytes, of a scan.  Footers may
@@ -104,8 +101,7 @@ def proving(
                 if stats:
                     found = _with_footers(found, held)
             except spark_errors() as error:
-                if _CANCELLED.search(str(error)):
-                    raise
+                reraise_cancelled(error)
                 raise unreadable(snapshot, error) from error
             yield found
 
@@ -231,8 +227,7 @@ def _with_footers(found: Proofs, held: ExitStack) -> Proofs:
 
 def _failed(error: Exception) -> str:
     """Say that footers cannot be read, unless somebody has ended the run."""
-    if _CANCELLED.search(str(error)):
-        raise error
+    reraise_cancelled(error)
     return f"the footers of the files cannot be read: {first_line(error)}"
 
 
