@@ -15,7 +15,11 @@ import pytest
 from spark_sig import ColSpec, ModelSignature, Policy, Schema, validate
 from spark_sig.delta.log import Snapshot, open_snapshot, read_snapshot
 from spark_sig.delta.nulls import imposed_places
-from spark_sig.delta.writers import constraints_were_checked, is_of_spark, written_by_spark
+from spark_sig.delta.writers import (
+    constraints_were_checked,
+    is_of_spark,
+    written_by_spark,
+)
 from spark_sig.sqltext import quoted
 
 if TYPE_CHECKING:
@@ -444,23 +448,26 @@ IMPOSED: list[tuple[list[list[str]], set[tuple[str, ...]]]] = [
         [[info(), described(HELD)], [info(), described(FREE)], [info(RUST), described(HELD)]],
         {("k",)},
     ),
-    # rows of others are held to it, but for what is inside of structs
-    ([[info(), described(HELD)], [info(RUST), add("a")]], set()),
-    ([[info(), described(HELD, nested=True)], [info(RUST), add("a")]], {("s", "k")}),
+    # rows of others were never held to it, as far as anybody knows
+    ([[info(), described(HELD)], [info(), add("a")]], set()),
     ([[info(), described(HELD, nested=True)], [info(), add("a")]], set()),
-    ([[info(RUST), described(HELD), add("a")]], set()),
-    # older rows under newer columns, and files that were converted
+    ([[info(), described(HELD)], [info(RUST), add("a")]], {("k",)}),
+    ([[info(), described(HELD, nested=True)], [info(RUST), add("a")]], {("s", "k")}),
+    ([[info(RUST), described(HELD), add("a")]], {("k",)}),
     ([[info(), described(HELD)], [info(RUST, "RESTORE"), add("a")]], {("k",)}),
     ([[info(), described(HELD)], [info(RUST, "RESTORE")]], set()),
     ([[info(), described(HELD)], [info(operation="RESTORE"), add("a")]], set()),
     ([[info(RUST, "CREATE TABLE"), described(HELD), add("a")]], {("k",)}),
     ([[info(RUST, "CREATE TABLE"), described(HELD)]], set()),
-    # writers that nothing is known of
-    ([[info(), described(HELD)], [info("other"), add("a")]], {("k",)}),
     ([[info(), described(HELD)], [info(None), add("a")]], {("k",)}),
-    ([[info(), described(HELD)], [info(RUST, None), add("a")]], {("k",)}),
     ([[info(), described(HELD)], [add("a")]], {("k",)}),
     ([[info(), described(HELD)], [info(), info(RUST, "RESTORE"), add("a")]], {("k",)}),
+    ([[info(), described(HELD)], [info(), info(None), add("a")]], {("k",)}),
+    # of Spark's own only what it is known to write
+    ([[info(), described(HELD)], [info(operation="Manual Update"), add("a")]], {("k",)}),
+    ([[info(), described(HELD)], [info(operation=None), add("a")]], {("k",)}),
+    ([[info(), described(HELD)], [info(operationMetrics={}), add("a")]], {("k",)}),
+    ([[info(), described(HELD)], [info(operation="WRITE"), info(operation="CLONE")]], {("k",)}),
     # what cannot be read, and what says two things
     ([[info(), described(HELD)], ['{"add"']], ALL),
     ([[info(), described(HELD)], [info(RUST), described(FREE), described(HELD)]], ALL),
@@ -482,6 +489,17 @@ IMPOSED: list[tuple[list[list[str]], set[tuple[str, ...]]]] = [
 ]
 
 
+def logged(path: Path, *versions: list[str]) -> Path:
+    """Write a log that says itself what the columns are."""
+    protocol = json.dumps({"protocol": {"minReaderVersion": 1, "minWriterVersion": 2}})
+    log = path / "_delta_log"
+    log.mkdir(parents=True)
+    for version, lines in enumerate(versions):
+        start = [protocol] if version == 0 else []
+        (log / f"{version:020}.json").write_text("\n".join([*start, *lines]) + "\n")
+    return path
+
+
 @pytest.mark.parametrize(("versions", "expected"), IMPOSED)
 def test_not_null_counts_where_rows_were_held_to_it(
     spark: SparkSession,
@@ -489,13 +507,32 @@ def test_not_null_counts_where_rows_were_held_to_it(
     versions: list[list[str]],
     expected: set[tuple[str, ...]],
 ) -> None:
-    protocol = json.dumps({"protocol": {"minReaderVersion": 1, "minWriterVersion": 2}})
-    log = tmp_path / "t" / "_delta_log"
-    log.mkdir(parents=True)
-    for version, lines in enumerate(versions):
-        start = [protocol] if version == 0 else []
-        (log / f"{version:020}.json").write_text("\n".join([*start, *lines]) + "\n")
-    snapshot = Snapshot(str(tmp_path / "t"), "same", len(versions) - 1)
+    path = logged(tmp_path / "t", *versions)
+    snapshot = Snapshot(str(path), "same", len(versions) - 1)
+    assert imposed_places(spark, snapshot, frozenset(ALL)) == expected
+
+
+@pytest.mark.parametrize(
+    ("commits_left", "expected"),
+    [
+        ([[info(RUST), add("a")]], ALL),
+        ([[info(RUST, "RESTORE"), add("a")], [info(), described(HELD)]], ALL),
+        ([[info(), described(HELD)], [info(RUST), add("a")]], {("k",)}),
+        ([[info(RUST), described(HELD)]], {("k",)}),
+        ([[info(), described(HELD)]], set()),
+        ([[info(), add("a")]], set()),
+    ],
+)
+def test_not_null_of_commits_that_are_gone_counts_until_another_brings_rows(
+    spark: SparkSession,
+    tmp_path: Path,
+    commits_left: list[list[str]],
+    expected: set[tuple[str, ...]],
+) -> None:
+    whole = described(HELD, ("n", False))
+    path = logged(tmp_path / "t", [info(), whole], *commits_left)
+    snapshot = read_snapshot(spark, str(path))
+    (path / "_delta_log" / f"{0:020}.json").unlink()
     assert imposed_places(spark, snapshot, frozenset(ALL)) == expected
 
 
@@ -507,3 +544,22 @@ def test_a_history_tells_whether_others_have_written(spark: SparkSession, tmp_pa
     assert is_of_spark(spark, str(source), 0)
     assert not is_of_spark(spark, str(source), 1)
     assert not is_of_spark(spark, str(clone), 0)
+    strange = tmp_path / "strange"
+    spark.range(3).write.format("delta").save(str(strange))
+    log = strange / "_delta_log" / f"{0:020}.json"
+    whole = log.read_text()
+    (log.parent / f".{log.name}.crc").unlink()
+    for change in (
+        {"engineInfo": None},
+        {"operation": "Manual Update"},
+        {"operationMetrics": {}},
+        {"operationParameters": {"predicate": "xtable-delta-sync"}},
+    ):
+        lines = [json.loads(line) for line in whole.splitlines()]
+        for line in lines:
+            if "commitInfo" in line:
+                line["commitInfo"].update(change)
+        log.write_text("\n".join(map(json.dumps, lines)))
+        assert not is_of_spark(spark, str(strange), 0), change
+    log.write_text(whole)
+    assert is_of_spark(spark, str(strange), 0)

@@ -133,10 +133,10 @@ def imposed_places(
 ) -> frozenset[Place]:
     """Return the NOT NULL places whose rows may never have been held to it.
 
-    delta-rs adds columns that are NOT NULL to a table that has rows (1.6), does not look inside of
-    structs (up to 1.1), and restores rows under newer columns (up to 0.25); a clone and a converted
-    table have the columns of their source.  What a first commit declares is believed of all other
-    rows, and what commits that are no longer there declared is taken at its word.
+    Spark holds rows to it.  delta-rs adds columns that are NOT NULL to a table that has rows (1.6),
+    files that it has not read (`create_write_transaction`), does not look inside of structs (up to
+    1.1) and restores rows under newer columns (up to 0.25); a clone and a converted table have the
+    columns of their source.  Of commits that are no longer there the best is believed.
 
     Args:
         spark: the session.
@@ -169,21 +169,24 @@ def imposed_places(
 
 
 def _imposed(found: Iterable[Description]) -> set[Place]:
-    """Return the places, by the names in files, that some commit declares or brings unchecked."""
-    imposed, declared = set[Place](), set[Place]()
+    """Return the places, by the names in files, that some commit declares or brings unchecked.
+
+    Raises:
+        ValueError: where that may be all of them.
+    """
+    imposed = set[Place]()
+    declared: set[Place] | None = None
     for commit in found:
-        if commit.broken:
-            raise ValueError(f"the commit {commit.version} cannot be read")
-        before = declared
+        before = declared or set[Place]()
         if commit.schema is not None:
             # By the names in files, which no RENAME changes.
             declared = set(dict(_declared(json.loads(commit.schema))))
             if commit.version > 0 and not commit.by_spark:
                 imposed |= declared - before
+        if commit.broken or (commit.brought and declared is None):
+            raise ValueError(f"what the version {commit.version} holds is unknown")
         if commit.brought:
-            imposed |= declared
-        elif commit.adds and not commit.by_spark:
-            imposed |= {place for place in declared if len(place) > 1}
+            imposed |= declared or set[Place]()
     return imposed
 
 

@@ -67,6 +67,18 @@ _LINES = """
     )"""
 
 # A commit is trusted to have written its files (2), to have written none (1), or not at all (0).
+_TRUST = """
+    min(CASE
+        WHEN broken OR line.commitInfo IS NULL THEN NULL
+        WHEN of_others THEN 0
+        WHEN by_spark THEN CASE
+            -- who writes rows counts them
+            WHEN line.commitInfo.operation IN ({writing})
+                AND length(line.commitInfo.operationMetrics) > 2 THEN 2
+            WHEN line.commitInfo.operation IN ({repeating}) THEN 1
+            ELSE 0 END
+        ELSE 0 END)"""
+
 # A condition on a line before the window would have it parsed twice.
 _WRITTEN = """
     SELECT path FROM (
@@ -74,16 +86,8 @@ _WRITTEN = """
         SELECT add.path, IF(add.deletionVector IS NULL AND contains(add.stats, 'numRecords'),
             trust, least(trust, 1)) AS trust
         FROM (
-            SELECT IF(broken, NULL, line.add) AS add, coalesce(min(CASE
-                WHEN broken OR line.commitInfo IS NULL THEN NULL
-                WHEN of_others THEN 0
-                WHEN by_spark THEN CASE
-                    -- who writes rows counts them
-                    WHEN line.commitInfo.operation IN ({writing})
-                        AND length(line.commitInfo.operationMetrics) > 2 THEN 2
-                    WHEN line.commitInfo.operation IN ({repeating}) THEN 1
-                    ELSE 0 END
-                ELSE 0 END) OVER (PARTITION BY version), 0) AS trust
+            SELECT IF(broken, NULL, line.add) AS add,
+                coalesce({trust} OVER (PARTITION BY version), 0) AS trust
             FROM ({lines})
         )
         WHERE add.path IS NOT NULL
@@ -91,24 +95,24 @@ _WRITTEN = """
     GROUP BY path
     HAVING min(trust) > 0 AND max(trust) = 2"""
 
-# Commits, a row each; foreign is what lists files that nobody may have held to the table's columns
-# and constraints.
+# Commits, a row each; their rows are brought where nobody is known to have held them to the table's
+# columns and constraints.
 _COMMITS = """
-    SELECT *, of_others OR adds AND NOT by_spark AND NOT held AS foreign,
-        coalesce(operation IN ({unchecking}), false) AS unchecking
+    SELECT *, of_others OR adds AND trust = 0 AS brought
     FROM (
         SELECT version,
             bool_or(broken) OR count(schema) > 1 AS broken,
             coalesce(bool_or(of_others), false) AS of_others,
-            coalesce(bool_and(by_spark), false) AS by_spark,
-            coalesce(bool_and(by_rust AND operation IN ({holding})), false) AS held,
-            max(operation) AS operation,
+            coalesce(bool_and(IF(told, coalesce(by_spark, false), NULL)), false) AS by_spark,
+            coalesce(bool_and(IF(told, operation IN ({checking}), NULL)), false) AS checking,
+            coalesce(bool_or(operation IN ({unchecking})), false) AS unchecking,
+            coalesce(bool_or(told AND operation IS NULL), false) AS untold,
+            coalesce({trust}, 0) AS trust,
             bool_or(adds) AS adds,
             coalesce(bool_or(constrains), false) AS constrains,
             max(schema) AS schema
         FROM (
-            SELECT version, broken, of_others, by_spark, line.commitInfo.operation AS operation,
-                line.commitInfo.engineInfo LIKE 'delta-rs:%' AS by_rust,
+            SELECT *, line.commitInfo IS NOT NULL AS told, line.commitInfo.operation AS operation,
                 line.add.path IS NOT NULL AS adds,
                 contains(lower(line.metaData.configuration), 'delta.constraints.') AS constrains,
                 line.metaData.schemaString AS schema
@@ -120,16 +124,15 @@ _COMMITS = """
 # Whether all commits are there, and each that sets constraints, or repeats them, has checked all
 # rows, or has done so before.
 _CHECKED = """
-    SELECT count(*) = {last} + 1 AND count_if(broken OR foreign OR constrains AND coalesce(
-        unchecking OR operation IS NULL OR NOT by_spark AND operation NOT IN ({checking}), true
-        )) = 0
+    SELECT count(*) = {last} + 1 AND count_if(broken OR brought
+        OR constrains AND (unchecking OR untold OR NOT by_spark AND NOT checking)) = 0
     FROM ({commits})"""
 
-# Commits that say what the columns are, or that list files of others.
+# Commits that say what the columns are, or that bring rows.
 _DESCRIBED = """
-    SELECT version, broken, foreign OR unchecking AS brought, by_spark, adds, schema
+    SELECT version, broken, brought OR unchecking AS brought, by_spark, schema
     FROM ({commits})
-    WHERE schema IS NOT NULL OR broken OR foreign OR unchecking OR adds AND NOT by_spark
+    WHERE schema IS NOT NULL OR broken OR brought OR unchecking
     ORDER BY version"""
 
 # Operations that bring rows and constraints which these were never held to: properties of a clone
@@ -139,10 +142,8 @@ _UNCHECKING = ("CLONE", "CONVERT")
 # Operations of any engine after which constraints hold for all rows, where they bring none.
 _CHECKING = ("ADD CONSTRAINT", "CREATE TABLE")
 
-# Operations for which delta-rs (0.22 to 1.6) holds rows to constraints, and to NOT NULL but for
-# that inside of structs.  Its RESTORE leaves the newer metadata over the older rows up to 0.25, and
-# it converts Parquet by CREATE TABLE up to 1.1.
-_HOLDING = ("WRITE", "UPDATE", "MERGE", "DELETE", "OPTIMIZE")
+# What a program may commit anything by, through Delta's own library.
+_ANYTHING = "Manual Update"
 
 
 def with_trusted(spark: SparkSession, opened: Any, files: Query) -> Query:
@@ -182,15 +183,14 @@ def constraints_were_checked(spark: SparkSession, opened: Any) -> bool:
 
 
 class Description(NamedTuple):
-    """A commit that says what a table's columns are, or that lists files of others.
+    """A commit that says what a table's columns are, or that brings rows.
 
     Args:
         version: the version that it made.
         broken: whether a line of it is no JSON, or it says twice what the columns are.
-        brought: whether it brings rows that may never have been held to the columns: those of a
-            clone, of a converted or restored table, or of one that another program keeps.
+        brought: whether it brings rows that may never have been held to the columns: those of
+            other writers than Spark, of a clone, or of a converted table.
         by_spark: whether Spark made it.
-        adds: whether it lists files.
         schema: the columns, as the log has them; None where it does not say.
     """
 
@@ -198,7 +198,6 @@ class Description(NamedTuple):
     broken: bool
     brought: bool
     by_spark: bool
-    adds: bool
     schema: str | None
 
 
@@ -231,12 +230,15 @@ def is_of_spark(spark: SparkSession, path: str, version: int) -> bool:
         path: where the table lies.
         version: the version up to which its history counts.
     """
-    found = spark.sql(f"DESCRIBE HISTORY delta.{quoted(path)}").selectExpr(
-        f"version <= {version} AND NOT coalesce(engineInfo LIKE '{_SPARK}' "
-        f"AND operation NOT IN ({_listed(_UNCHECKING)}) AND NOT contains(coalesce("
-        f"to_json(operationParameters), ''), '{_FOREIGN}'), false) AS foreign"
+    by_spark = (
+        f"engineInfo LIKE '{_SPARK}' "
+        f"AND operation NOT IN ({_listed((*_UNCHECKING, _ANYTHING))}) "
+        f"AND NOT (operation IN ({_listed(_WRITING)}) AND cardinality(operationMetrics) = 0) "
+        f"AND NOT contains(coalesce(to_json(operationParameters), ''), '{_FOREIGN}')"
     )
-    return not found.where("foreign").limit(1).collect()
+    found = spark.sql(f"DESCRIBE HISTORY delta.{quoted(path)}")
+    others = found.where(f"version <= {version} AND NOT coalesce({by_spark}, false)")
+    return not others.limit(1).collect()
 
 
 def written_by_spark(spark: SparkSession, opened: Any) -> DataFrame | None:
@@ -274,17 +276,14 @@ def _over_commits(spark: SparkSession, opened: Any, query: str) -> DataFrame | N
         first=0,
         last=last,
     )
+    trust = _TRUST.format(writing=_listed(_WRITING), repeating=_listed(_REPEATING))
     commits = _COMMITS.format(
-        lines=lines, unchecking=_listed(_UNCHECKING), holding=_listed(_HOLDING)
-    )
-    text = query.format(
         lines=lines,
-        commits=commits,
-        last=last,
-        writing=_listed(_WRITING),
-        repeating=_listed(_REPEATING),
+        trust=trust,
+        unchecking=_listed(_UNCHECKING),
         checking=_listed(_CHECKING),
     )
+    text = query.format(lines=lines, trust=trust, commits=commits, last=last)
     return spark.sql(text, lines=_lines(spark, log))
 
 
