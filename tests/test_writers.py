@@ -151,6 +151,9 @@ def checked(spark: SparkSession, path: Path, version: int | None = None) -> bool
 FINE = {"delta.constraints.fine": "d > 0"}
 
 
+PARTLY = {"operationParameters": {"predicate": "p = 1"}}
+
+
 def meta(**configuration: str) -> str:
     """Any metadata: Delta is not to read them."""
     return json.dumps({"metaData": {"id": "1", "configuration": configuration}})
@@ -160,7 +163,10 @@ def meta(**configuration: str) -> str:
     ("commit", "expected"),
     [
         (info(operation="ADD CONSTRAINT"), True),
-        (info(RUST, "ADD CONSTRAINT"), True),
+        (info(RUST, "ADD CONSTRAINT"), False),
+        (info(operation="Manual Update"), False),
+        (info(operation="CREATE OR REPLACE TABLE AS SELECT"), True),
+        (info(operation="CREATE OR REPLACE TABLE AS SELECT", **PARTLY), False),
         (info(RUST, "CREATE TABLE"), True),
         (f"{info(RUST, 'CREATE TABLE')}\n{add('a')}", False),
         (f"{info()}\n{add('a')}", True),
@@ -465,6 +471,7 @@ IMPOSED: list[tuple[list[list[str]], set[tuple[str, ...]]]] = [
     ([[info(), described(HELD)], [info(), info(None), add("a")]], {("k",)}),
     # of Spark's own only what it is known to write
     ([[info(), described(HELD)], [info(operation="Manual Update"), add("a")]], {("k",)}),
+    ([[info(), described(FREE)], [info(operation="Manual Update"), described(HELD)]], {("k",)}),
     ([[info(), described(HELD)], [info(operation=None), add("a")]], {("k",)}),
     ([[info(), described(HELD)], [info(operationMetrics={}), add("a")]], {("k",)}),
     ([[info(), described(HELD)], [info(operation="WRITE"), info(operation="CLONE")]], {("k",)}),
@@ -553,6 +560,7 @@ def test_a_history_tells_whether_others_have_written(spark: SparkSession, tmp_pa
         {"engineInfo": None},
         {"operation": "Manual Update"},
         {"operationMetrics": {}},
+        {"operationMetrics": None},
         {"operationParameters": {"predicate": "xtable-delta-sync"}},
     ):
         lines = [json.loads(line) for line in whole.splitlines()]

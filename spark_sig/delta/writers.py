@@ -103,9 +103,11 @@ _COMMITS = """
         SELECT version,
             bool_or(broken) OR count(schema) > 1 AS broken,
             coalesce(bool_or(of_others), false) AS of_others,
-            coalesce(bool_and(IF(told, coalesce(by_spark, false), NULL)), false) AS by_spark,
+            coalesce(bool_and(IF(told, coalesce(by_spark AND operation <> '{anything}', false),
+                NULL)), false) AS by_spark,
             coalesce(bool_and(IF(told, operation IN ({checking}), NULL)), false) AS checking,
-            coalesce(bool_or(operation IN ({unchecking})), false) AS unchecking,
+            coalesce(bool_or(operation IN ({unchecking}) OR operation LIKE '%REPLACE TABLE%'
+                AND contains(parameters, '"predicate"')), false) AS unchecking,
             coalesce(bool_or(told AND operation IS NULL), false) AS untold,
             coalesce({trust}, 0) AS trust,
             bool_or(adds) AS adds,
@@ -113,6 +115,7 @@ _COMMITS = """
             max(schema) AS schema
         FROM (
             SELECT *, line.commitInfo IS NOT NULL AS told, line.commitInfo.operation AS operation,
+                line.commitInfo.operationParameters AS parameters,
                 line.add.path IS NOT NULL AS adds,
                 contains(lower(line.metaData.configuration), 'delta.constraints.') AS constrains,
                 line.metaData.schemaString AS schema
@@ -136,11 +139,13 @@ _DESCRIBED = """
     ORDER BY version"""
 
 # Operations that bring rows and constraints which these were never held to: properties of a clone
-# may be overridden, those of a catalog's Parquet table be anything.
+# may be overridden, those of a catalog's Parquet table be anything.  Where a table is replaced but
+# for some of its rows (replaceWhere), these stay under the new properties.
 _UNCHECKING = ("CLONE", "CONVERT")
 
-# Operations of any engine after which constraints hold for all rows, where they bring none.
-_CHECKING = ("ADD CONSTRAINT", "CREATE TABLE")
+# Operations of any engine after which constraints hold for all rows, where they bring none.  When
+# delta-rs (0.25 to 1.6) adds a constraint it compares decimals as doubles.
+_CHECKING = ("CREATE TABLE",)
 
 # What a program may commit anything by, through Delta's own library.
 _ANYTHING = "Manual Update"
@@ -233,7 +238,8 @@ def is_of_spark(spark: SparkSession, path: str, version: int) -> bool:
     by_spark = (
         f"engineInfo LIKE '{_SPARK}' "
         f"AND operation NOT IN ({_listed((*_UNCHECKING, _ANYTHING))}) "
-        f"AND NOT (operation IN ({_listed(_WRITING)}) AND cardinality(operationMetrics) = 0) "
+        f"AND NOT (operation IN ({_listed(_WRITING)}) "
+        "AND coalesce(cardinality(operationMetrics), 0) < 1) "
         f"AND NOT contains(coalesce(to_json(operationParameters), ''), '{_FOREIGN}')"
     )
     found = spark.sql(f"DESCRIBE HISTORY delta.{quoted(path)}")
@@ -282,6 +288,7 @@ def _over_commits(spark: SparkSession, opened: Any, query: str) -> DataFrame | N
         trust=trust,
         unchecking=_listed(_UNCHECKING),
         checking=_listed(_CHECKING),
+        anything=_ANYTHING,
     )
     text = query.format(lines=lines, trust=trust, commits=commits, last=last)
     return spark.sql(text, lines=_lines(spark, log))
