@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import dataclass, fields
 from functools import cache
 from typing import Any, Literal, get_args, get_type_hints
@@ -15,6 +17,10 @@ Case = Literal["sensitive", "insensitive"]
 Extra = Literal["drop", "keep", "forbid"]
 Datetime = Literal["source", "timestamp"]
 OnViolation = Literal["raise", "drop", "tag"]
+
+
+# Choices that no verdict on a row depends on.
+_SHOWN = frozenset({"on_violation", "show_values", "examples"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +82,12 @@ class Policy:
                 )
         if self.examples < 0:
             raise SignatureError("policy.examples must not be negative", path="examples")
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the choices that the verdict on a row depends on."""
+        chosen = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in _SHOWN}
+        return hashlib.sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()
 
     @classmethod
     def mlflow(cls) -> Policy:

@@ -41,12 +41,14 @@ class Resolved:
         expected_rows: rows that its files promise, those that say; None where nothing does.
         snapshot: the version of a Delta table that it is, which enforces its NOT NULL flags; None
             where it is none.
+        place: where it lies, spelt in full, or its full name; empty where it has none.
     """
 
     frame: DataFrame
     info: Source
     expected_rows: int | None = None
     snapshot: Snapshot | None = None
+    place: str = ""
 
     @classmethod
     def of(cls, frame: DataFrame, snapshot: Snapshot, name: str) -> Resolved:
@@ -60,7 +62,7 @@ class Resolved:
             pinned=True,
             uncounted=snapshot.uncounted,
         )
-        return cls(frame, info, snapshot.rows, snapshot)
+        return cls(frame, info, snapshot.rows, snapshot, snapshot.path)
 
     def counted(self) -> Resolved:
         """Return the same with files and rows counted, where a log counts them.
@@ -72,6 +74,16 @@ class Resolved:
             return self
         found = count_files(self.frame.sparkSession, self.snapshot)
         return Resolved.of(self.frame, found, self.info.name)
+
+    @property
+    def identity(self) -> str:
+        """What tells it from other sources, whatever it is called: a table's own id, or its place.
+
+        A DataFrame has none: it is empty.
+        """
+        if self.snapshot is not None:
+            return self.snapshot.table_id
+        return self.place and f"{self.info.kind}:{self.place}"
 
     @property
     def enforced(self) -> bool:
@@ -153,6 +165,19 @@ def is_spark(data: object) -> bool:
     return hasattr(data, "sparkSession") and hasattr(data, "mapInArrow")
 
 
+def session_of(data: Data) -> SparkSession:
+    """Return the session of a DataFrame, and the running one for a path or a name.
+
+    Raises:
+        SignatureError: where it is something else.
+        SourceError: where none is running.
+    """
+    if isinstance(data, (str, os.PathLike)):
+        return active_session()
+    refuse_values(data)
+    return data.sparkSession
+
+
 def active_session() -> SparkSession:
     """Return the running session, classic or Connect.
 
@@ -176,14 +201,14 @@ def _catalog(
         full = ".".join(quoted(part) for part in parts if part)
         if table.tableType in ("VIEW", "TEMPORARY"):
             _refuse_versions(name, "view", version, timestamp)
-            return Resolved(spark.table(name), Source("view", name))
+            return Resolved(spark.table(name), Source("view", name), place=full)
         detail = spark.sql(f"DESCRIBE DETAIL {full}").select("format", "location").collect()[0]
     except spark_errors() as error:
         raise SourceError(f"the table {name} cannot be read: {first_line(error)}") from error
     if detail["format"] == "delta":
         return _path(spark, detail["location"], name, version, timestamp, counted)
     _refuse_versions(name, f"{detail['format']} table", version, timestamp)
-    return Resolved(spark.table(name), Source(str(detail["format"]), name))
+    return Resolved(spark.table(name), Source(str(detail["format"]), name), place=full)
 
 
 def _path(
@@ -218,7 +243,7 @@ def _path(
             f"there is no Delta table and no Parquet at {name}: {first_line(error)}"
         ) from error
     _refuse_versions(name, "Parquet source", version, timestamp)
-    return Resolved(frame, Source("parquet", name))
+    return Resolved(frame, Source("parquet", name), place=path)
 
 
 def _refuse_versions(name: str, kind: str, version: int | None, timestamp: str | None) -> None:

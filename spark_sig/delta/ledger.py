@@ -14,20 +14,19 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
 from spark_sig.delta.log import (
     Snapshot,
-    find_snapshot,
     first_line,
     read_snapshot,
     read_version,
     spark_errors,
 )
-from spark_sig.delta.names import in_catalog, is_path, why_no_delta
+from spark_sig.delta.places import Place
 from spark_sig.delta.query import apart
-from spark_sig.delta.storage import absolute
 from spark_sig.errors import SourceError
 from spark_sig.sqltext import literal, quoted
 
@@ -60,8 +59,6 @@ COLUMNS = {
     "engine": "string",
 }
 _TYPES = {name: kind.removesuffix("_ltz") for name, kind in COLUMNS.items()}
-
-_PART = r"`(?:[^`]|``)+`|[^`.\s]+"
 
 # Facts that the driver holds; more stay in Spark's cache.
 FEW_FACTS = 10_000
@@ -258,65 +255,17 @@ def open_ledger(spark: SparkSession, name: str | os.PathLike[str]) -> Ledger:
         SourceError: where it can neither be found nor made, or is something else.
     """
     text = os.fspath(name)
+    refuse = partial(_no_ledger, text)
     try:
-        table = _table(spark, name)
+        place = Place.of(spark, name, refuse)
         for attempt in range(_ATTEMPTS):
-            path = _location(spark, text, table)
+            path = place.location(spark, refuse)
             if path is not None:
                 return _checked(spark, text, path)
-            _make(spark, table, attempt)
+            _make(spark, place.sql, attempt)
     except spark_errors() as error:
         raise SourceError(f"the ledger {text} cannot be opened: {first_line(error)}") from error
     raise _no_ledger(text, "something that is no Delta table")
-
-
-def _table(spark: SparkSession, name: str | os.PathLike[str]) -> str:
-    """Return what a ledger is called in SQL."""
-    text = os.fspath(name)
-    if spelt := re.fullmatch(r"delta\.`(.+)`", text):
-        return _path(spark, text, spelt[1].replace("``", "`"))
-    if is_path(name):
-        return _path(spark, text, text)
-    known = in_catalog(spark, text)
-    if not known and os.path.exists(text):
-        return _path(spark, text, text)
-    if not re.fullmatch(rf"(?:{_PART})(?:\.(?:{_PART}))*", text):
-        raise SourceError(f"{text!r} is neither a path nor the name of a table")
-    if known and spark.catalog.getTable(text).tableType in ("VIEW", "TEMPORARY"):
-        raise _no_ledger(text, "a view")
-    parts = re.findall(_PART, text)
-    return ".".join(part if part.startswith("`") else quoted(part) for part in parts)
-
-
-def _path(spark: SparkSession, text: str, path: str) -> str:
-    full = absolute(spark, path)
-    if ":" not in full and not full.startswith("/"):
-        raise SourceError(
-            f"Spark Connect does not know where the ledger {text} is to lie; give its path in full"
-        )
-    return f"delta.{quoted(full)}"
-
-
-def _location(spark: SparkSession, text: str, table: str) -> str | None:
-    """Return where a Delta table lies; None where there is no table.
-
-    Raises:
-        SourceError: where it is a table of another format, or the session has no Delta Lake.
-    """
-    from pyspark.errors import AnalysisException
-
-    if table.startswith("delta.`"):
-        path = table[len("delta.`") : -1].replace("``", "`")
-        if find_snapshot(spark, path, None):
-            return path
-    try:
-        detail = spark.sql(f"DESCRIBE DETAIL {table}").select("format", "location").collect()[0]
-    except AnalysisException:
-        why_no_delta(spark, table)  # says so where the session has no Delta Lake
-        return None
-    if detail["format"] != "delta":
-        raise _no_ledger(text, f"a table of format {detail['format']}")
-    return str(detail["location"])
 
 
 def _make(spark: SparkSession, table: str, attempt: int) -> None:

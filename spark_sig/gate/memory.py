@@ -16,16 +16,11 @@ from spark_sig.delta.query import Query
 from spark_sig.errors import SourceError
 from spark_sig.gate.proofs import Proofs
 from spark_sig.plan import EnforcementPlan
-from spark_sig.policy import Policy
-from spark_sig.report import policy_fields
 from spark_sig.stats import Proof
 from spark_sig.tally import Tally
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
-
-# Choices that no verdict on a row depends on.
-_SHOWN = frozenset({"on_violation", "show_values", "examples"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +45,7 @@ class Memory:
             snapshot.table_id,
             _schema(plan, columns),
             self.signature,
-            _policy(plan.policy),
+            plan.policy.fingerprint,
             self.side,
         )
 
@@ -155,10 +150,6 @@ def _schema(plan: EnforcementPlan, columns: Mapping[str, Column]) -> str:
             "checks": [[check.path, check.code.value, check.expected] for check in plan.checks],
         }
     )
-
-
-def _policy(policy: Policy) -> str:
-    return _digest({k: v for k, v in policy_fields(policy).items() if k not in _SHOWN})
 
 
 def _digest(document: Mapping[str, Any]) -> str:
