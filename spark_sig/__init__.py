@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from spark_sig.inference import Inference
     from spark_sig.params import ParamSchema, ParamSpec, enforce_params
     from spark_sig.policy import Policy
+    from spark_sig.quarantine import ConformBatches, conform, reprocess
     from spark_sig.report import Report
     from spark_sig.rows import enforce_signature, split
     from spark_sig.schema import ColSpec, Schema, TensorSpec
@@ -30,6 +31,7 @@ _HOMES = {
     "Array": "types",
     "ColSpec": "schema",
     "Compatibility": "diff",
+    "ConformBatches": "quarantine",
     "DataType": "types",
     "Diff": "diff",
     "Inference": "inference",
@@ -46,11 +48,13 @@ _HOMES = {
     "SignatureError": "errors",
     "SparkMLVector": "types",
     "TensorSpec": "schema",
+    "conform": "quarantine",
     "enforce": "engines.local",
     "enforce_params": "params",
     "enforce_signature": "rows",
     "infer_signature": "infer.signature",
     "infer_table": "infer.table",
+    "reprocess": "quarantine",
     "split": "rows",
     "validate": "gate",
 }
@@ -60,6 +64,7 @@ __all__ = [
     "Array",
     "ColSpec",
     "Compatibility",
+    "ConformBatches",
     "DataType",
     "Diff",
     "Inference",
@@ -76,11 +81,13 @@ __all__ = [
     "SignatureError",
     "SparkMLVector",
     "TensorSpec",
+    "conform",
     "enforce",
     "enforce_params",
     "enforce_signature",
     "infer_signature",
     "infer_table",
+    "reprocess",
     "split",
     "validate",
 ]

@@ -14,7 +14,7 @@ from spark_sig.tally import CheckTally, Example, Tally, smallest
 from spark_sig.types import AnyType, Array, ColumnType, DataType, Map, Object, SparkMLVector
 
 # Version of the JSON form; published in render/report.schema.json.
-FORMAT = "spark_sig.report/2"
+FORMAT = "spark_sig.report/3"
 
 # What may be wrong with the signature itself: MLflow's inference from Spark has no optional field.
 REINFER = "re-infer the signature, or nulls='allow'"
@@ -139,6 +139,42 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True)
+class Written:
+    """Rows that were written to a table.
+
+    Args:
+        table: its name or path, as given.
+        table_id: its own id.
+        version: the version that they made.
+        rows: how many they are.
+    """
+
+    table: str
+    table_id: str
+    version: int
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """What became of the rows, where they were to be written.
+
+    Args:
+        run_id: the name of the run; empty where it has none, as nothing was written.
+        mode: ``append``, ``overwrite`` or ``replace-partitions``.
+        conformed: the rows that conform; None where nothing was written.
+        quarantine: the rows that violate; None where nothing was written.
+        note: why nothing was written; empty where something was.
+    """
+
+    run_id: str
+    mode: str
+    conformed: Written | None = None
+    quarantine: Written | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class CheckResult:
     """What became of one check.
 
@@ -202,6 +238,7 @@ class Report:
         warnings: remarks that do not change the verdict; ``remarks`` has the one on no rows too.
         audit: what became of proven files that were read nevertheless; None where none were.
         evidence: what the verdict rests on besides rows; equality leaves it out.
+        transfer: what became of the rows, where they were to be written; equality leaves it out.
     """
 
     signature: str = ""
@@ -217,6 +254,7 @@ class Report:
     warnings: tuple[str, ...] = ()
     audit: Audit | None = None
     evidence: Evidence = field(default=Evidence(), compare=False)
+    transfer: Transfer | None = field(default=None, compare=False)
 
     @classmethod
     def empty(cls) -> Report:

@@ -27,6 +27,7 @@ def connect_session():  # type: ignore[no-untyped-def]
         **DELTA_CONF,
         "spark.jars": ",".join(map(str, resolved_jars())),
         "spark.sql.shuffle.partitions": "2",
+        "spark.databricks.delta.snapshotPartitions": "2",
         "spark.ui.enabled": "false",
         "spark.driver.memory": "2g",
         "spark.driver.host": "127.0.0.1",
@@ -40,7 +41,8 @@ def classic_session():  # type: ignore[no-untyped-def]
     """Start a classic session of our own."""
     from jobs.session import build_session
 
-    return build_session("smoke", conf={"spark.sql.shuffle.partitions": "2"})
+    conf = {"spark.sql.shuffle.partitions": "2", "spark.databricks.delta.snapshotPartitions": "2"}
+    return build_session("smoke", conf=conf)
 
 
 def error_text(action) -> str:  # type: ignore[no-untyped-def]
@@ -119,7 +121,54 @@ def run(kind: str) -> dict[str, object]:
             seen[f"split.{name}"] = [good.count(), bad.count(), bad.columns]
             raising = frame.transform(enforce_signature(sig))
             seen[f"raise.{name}"] = error_text(lambda df=raising: df.where("id < 10").count())
+        seen.update(transfers(spark, path, signature, Path(folder)))
     spark.stop()
+    return seen
+
+
+def transfers(spark, path: str, signature, folder: Path) -> dict[str, object]:  # type: ignore[no-untyped-def]
+    """Send rows to two tables: of a table, of a DataFrame, of a stream; and move some of them."""
+    from spark_sig import ColSpec, ConformBatches, ModelSignature, Schema, conform, reprocess
+
+    def told(report) -> list[object]:  # type: ignore[no-untyped-def]
+        written = report.transfer.conformed, report.transfer.quarantine
+        return [report.rows.total, report.complete, *(part.rows for part in written)]
+
+    def counts(*tables: Path) -> list[int]:
+        return [spark.read.format("delta").load(str(table)).count() for table in tables]
+
+    seen: dict[str, object] = {}
+    good, bad = folder / "good", folder / "bad"
+    for turn in ("first", "again"):
+        report = conform(path, signature, conformed=good, quarantine=bad)
+        seen[f"conform.{turn}"] = [*told(report), *counts(good, bad)]
+    changing = spark.range(1000).selectExpr(
+        "id", "IF(rand() < 0.5, NULL, CAST(id AS float)) AS price", "array(1f) AS features"
+    )
+    both = folder / "good2", folder / "bad2"
+    for turn in ("first", "again"):
+        report = conform(changing, signature, conformed=both[0], quarantine=both[1], run_id="once")
+        seen[f"frame.{turn}"] = [report.rows.total, sum(counts(*both))]
+    seen["staged"] = [f.name for f in both[1].glob("_spark_sig/*/*.parquet")]
+    columns = list(signature.side("inputs"))
+    columns[1] = ColSpec("double", "price", required=False)
+    looser = ModelSignature(inputs=Schema(columns))
+    seen["reprocess"] = [*told(reprocess(bad, looser, conformed=good)), *counts(good, bad)]
+    sink = ConformBatches(
+        signature, conformed=folder / "good3", quarantine=folder / "bad3", stream="smoke"
+    )
+    for _ in range(2):
+        query = (
+            spark.readStream.format("delta")
+            .option("maxFilesPerTrigger", 1)
+            .load(path)
+            .writeStream.foreachBatch(sink)
+            .option("checkpointLocation", str(folder / "checkpoint"))
+            .trigger(availableNow=True)
+            .start()
+        )
+        query.awaitTermination()
+    seen["stream"] = [*told(sink.report()), *counts(folder / "good3", folder / "bad3")]
     return seen
 
 

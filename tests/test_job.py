@@ -183,6 +183,43 @@ def test_params(run: Run, tmp_path: Path) -> None:
     assert run(version=0, params="{")[0] == 2
 
 
+def test_rows_go_to_two_tables(spark: SparkSession, run: Run, tmp_path: Path) -> None:
+    tables = {name: str(tmp_path / name) for name in ("conformed", "quarantine")}
+    code, out, err = run(**tables, max_violations=0)
+    assert (code, err) == (3, "")
+    assert "nothing was written: 1 rows violate, more than 0 rows" in out
+    assert not os.listdir(tmp_path)
+    # as many as may, and without a limit
+    assert run(**tables, max_violations="5%")[0] == 0
+    code, out, err = run(**tables, report=str(tmp_path / "report.json"), run_id="again")
+    assert (code, err) == (3, "")
+    transfer = read(tmp_path / "report.json").transfer
+    assert transfer is not None
+    assert transfer.conformed is not None
+    assert (transfer.run_id, transfer.conformed.rows) == ("again", 24)
+    count = {n: spark.read.format("delta").load(path).count() for n, path in tables.items()}
+    assert count == {"conformed": 48, "quarantine": 2}
+
+
+@pytest.mark.parametrize(
+    ("flags", "setting"),
+    [
+        ({"conformed": "a"}, "quarantine"),
+        ({"quarantine": "a"}, "conformed"),
+        ({"mode": "append"}, "mode"),
+        ({"max_violations": 3}, "max_violations"),
+        ({"conformed": "a", "quarantine": "b", "ledger": "c"}, "ledger"),
+        ({"conformed": "a", "quarantine": "b", "stats": False}, "stats"),
+        ({"conformed": "a", "quarantine": "b", "mode": "x"}, "mode"),
+        ({"conformed": "a", "quarantine": "b", "max_violations": "x"}, "max_violations"),
+    ],
+)
+def test_tables_that_cannot_be_meant(run: Run, flags: dict[str, Any], setting: str) -> None:
+    code, out, err = run(**flags)
+    assert (code, out) == (2, "")
+    assert setting in err
+
+
 def test_too_few_rows(run: Run) -> None:
     assert run(version=0, min_rows=20)[0] == 0
     code, out, _ = run(version=0, min_rows=21)

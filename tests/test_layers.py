@@ -60,6 +60,8 @@ ROWS: dict[str, int] = {
     "spark_sig.infer": 11,
     "spark_sig.infer.*": 11,
     "spark_sig.rows": 10,
+    "spark_sig.quarantine": 11,
+    "spark_sig.quarantine.*": 11,
     "spark_sig.sinks": 10,
     "spark_sig.settings": 12,
     "spark_sig.settings.*": 12,

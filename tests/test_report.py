@@ -462,7 +462,7 @@ def test_names_that_are_no_utf_8_are_escaped() -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"format": "spark_sig.report/1"}, r"\$\.format \(expected spark_sig.report/2"),
+        ({"format": "spark_sig.report/1"}, r"\$\.format \(expected spark_sig.report/3"),
         ({"rows": {"total": 1, "more": 2}}, "malformed"),
         ({"checks": [{}]}, "malformed"),
         ({"checks": None}, "malformed"),

@@ -65,12 +65,19 @@ def check(seen: dict[str, Any], basis: str) -> None:
     for engine in ("arrow", "catalyst"):
         assert "$.price: null: expected double (required), observed null" in seen[f"raise.{engine}"]
 
+    for turn in ("first", "again"):
+        assert seen[f"conform.{turn}"] == [1001, True, 999, 2, 999, 2]
+        assert seen[f"frame.{turn}"] == [1000, 1000]
+    assert seen["reprocess"] == [2, True, 1, 1, 1000, 1]
+    assert seen["stream"] == [1001, True, 999, 2, 999, 2]
+
 
 @pytest.mark.connect
 def test_spark_connect() -> None:
     # The log is out of reach there: every column is read, and neither proven nor remembered.
     seen = smoke(sys.executable, "connect")
     check(seen, "scanned")
+    assert seen["staged"]  # the storage is out of reach, too
     for turn in ("first", "second"):
         verdict, (statistics, _, ledger), audited = seen[f"proof.{turn}"]
         assert verdict == [True, 400]
@@ -84,6 +91,7 @@ def test_spark_35(spark35_python: Path) -> None:
     seen = smoke(spark35_python, "classic")
     assert seen["spark"].startswith("3.5.")
     check(seen, "statistics")
+    assert seen["staged"] == []
     log = "the table's log"
     assert seen["proof.first"] == [
         [True, 400],

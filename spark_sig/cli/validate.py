@@ -12,6 +12,7 @@ from spark_sig.cli.context import flags_of, session_of, started
 from spark_sig.errors import ViolationError
 from spark_sig.gate import validate_source
 from spark_sig.params import enforce_params
+from spark_sig.quarantine import conform
 from spark_sig.report import Report
 from spark_sig.settings.validate import ValidateSettings, validate_settings
 from spark_sig.signature import ModelSignature, load_signature
@@ -56,6 +57,18 @@ def validate_command(
     ] = None,
     ledger: Annotated[
         str | None, typer.Option(help="Delta table that remembers verdicts on files.")
+    ] = None,
+    conformed: Annotated[
+        str | None, typer.Option(help="Delta table that rows which conform are written to.")
+    ] = None,
+    quarantine: Annotated[
+        str | None, typer.Option(help="Delta table that rows which violate are written to.")
+    ] = None,
+    mode: Annotated[
+        str | None, typer.Option(help="append, overwrite or replace-partitions.")
+    ] = None,
+    max_violations: Annotated[
+        str | None, typer.Option(help="With more violating rows, N or P%, nothing is written.")
     ] = None,
     casts: Annotated[str | None, typer.Option(help="safe, lossless or exact.")] = None,
     nulls: Annotated[str | None, typer.Option(help="reject or allow.")] = None,
@@ -105,10 +118,18 @@ def _validate(settings: ValidateSettings, session: Callable[[], SparkSession]) -
         with writing():
             path = write_report(report, settings.report, run_id=run_id, spark=spark)
         say(f"report: {path}")
-    return DONE if report.conforms else VIOLATIONS
+    return DONE if report.conforms or _is_tolerated(report, settings) else VIOLATIONS
+
+
+def _is_tolerated(report: Report, settings: ValidateSettings) -> bool:
+    """Say whether no more rows violate than were said to be allowed, all of them put aside."""
+    written = report.transfer is not None and report.transfer.quarantine is not None
+    return written and settings.max_violations is not None and report.sound
 
 
 def _checked(settings: ValidateSettings, signature: ModelSignature, spark: SparkSession) -> Report:
+    if settings.conformed is not None and settings.quarantine is not None:
+        return _conformed(settings, signature, settings.conformed, settings.quarantine)
     source = resolve(
         settings.table,
         version=settings.version,
@@ -135,4 +156,27 @@ def _checked(settings: ValidateSettings, signature: ModelSignature, spark: Spark
         audit=settings.audit,
         ledger=settings.ledger,
         findings=findings,
+    )
+
+
+def _conformed(
+    settings: ValidateSettings, signature: ModelSignature, conformed: str, quarantine: str
+) -> Report:
+    if settings.params is not None:
+        enforce_params(settings.params, signature)
+    return conform(
+        settings.table,
+        signature,
+        conformed=conformed,
+        quarantine=quarantine,
+        mode=settings.mode,
+        policy=settings.policy,
+        side=settings.side,
+        version=settings.version,
+        timestamp=settings.timestamp,
+        engine=settings.engine,
+        row_key=settings.row_key,
+        min_rows=settings.min_rows,
+        run_id=settings.run_id,
+        max_violations=settings.max_violations,
     )

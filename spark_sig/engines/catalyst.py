@@ -60,6 +60,22 @@ def enforce_rows(df: DataFrame, plan: EnforcementPlan) -> DataFrame:
             return tagged.toDF(*names, VIOLATIONS, ORIGINAL)
 
 
+def violating_rows(df: DataFrame, plan: EnforcementPlan) -> DataFrame:
+    """Return the rows that violate a plan, untouched, and why; others cost no more than a check.
+
+    Args:
+        df: the source that the plan was made for.
+        plan: as for :func:`enforce_rows`, whatever its policy does with such a row.
+
+    Returns:
+        The columns of the source, and ``_violations``.
+    """
+    columns = source_columns(plan)
+    found = compile_expressions(plan, columns=columns)
+    rows = numbered(df, plan).where(found.violates or "false")
+    return rows.selectExpr(*columns, f"{found.tags} AS tags").toDF(*plan.source.names, VIOLATIONS)
+
+
 def _nullable(column: str, nullable: bool) -> str:
     # Under a NULL struct a member is NULL: toArrow fails where its flag says that it cannot be.
     return column if nullable else f"CASE WHEN {column} IS NOT NULL THEN {column} END"

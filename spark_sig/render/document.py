@@ -22,6 +22,8 @@ from spark_sig.report import (
     Report,
     Rows,
     Source,
+    Transfer,
+    Written,
     policy_fields,
 )
 from spark_sig.tally import Cell, Example
@@ -35,7 +37,7 @@ def report_document(report: Report) -> dict[str, Any]:
     Example:
         >>> document = report_document(Report.empty())
         >>> document["format"], document["conforms"], document["rows"]["total"]
-        ('spark_sig.report/2', True, 0)
+        ('spark_sig.report/3', True, 0)
     """
     source = report.source
     return {
@@ -70,6 +72,7 @@ def report_document(report: Report) -> dict[str, Any]:
         "warnings": list(report.remarks),
         "audit": _audit(report.audit),
         "evidence": asdict(report.evidence),
+        "transfer": None if report.transfer is None else asdict(report.transfer),
     }
 
 
@@ -113,6 +116,15 @@ def _read_audit(document: Mapping[str, Any] | None) -> Audit | None:
         for lie in document["lies"]
     )
     return Audit(document["share"], document["files"], document["rows"], tuple(lies))
+
+
+def _read_transfer(document: Mapping[str, Any] | None) -> Transfer | None:
+    if document is None:
+        return None
+    written = {
+        name: document[name] and Written(**document[name]) for name in ("conformed", "quarantine")
+    }
+    return Transfer(**{**document, **written})
 
 
 def _example(example: Example) -> dict[str, Any]:
@@ -194,6 +206,7 @@ def report_from_document(document: Mapping[str, Any]) -> Report:
             tuple(document["warnings"]),
             _read_audit(document["audit"]),
             Evidence(**document["evidence"]),
+            _read_transfer(document["transfer"]),
         )
         derived = report.derived_remarks
         return replace(report, warnings=tuple(w for w in report.warnings if w not in derived))

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields
 
 from spark_sig.errors import Code
 from spark_sig.plan import Rung
 from spark_sig.policy import Policy
-from spark_sig.report import Audit, CheckResult, Decided, Report
+from spark_sig.report import Audit, CheckResult, Decided, Report, Transfer
 from spark_sig.tally import Cell, Example
 
 # How many violated checks are shown; the report itself has them all.
@@ -96,7 +96,23 @@ def facts(report: Report) -> list[tuple[str, str]]:
         found.append(("ledger", evidence.ledger))
     if report.audit is not None:
         found.append(("audit", _audit(report.audit)))
+    if report.transfer is not None:
+        found += _transfer(report.transfer)
     return [(name, printable(text)) for name, text in found]
+
+
+def _transfer(transfer: Transfer) -> Iterator[tuple[str, str]]:
+    for name, written in (
+        ("conformed", transfer.conformed),
+        ("quarantine", transfer.quarantine),
+    ):
+        if written is not None:
+            rows = _count(written.rows, "row")
+            yield name, f"{rows} in {written.table} at version {written.version}"
+    if transfer.note:
+        yield "written", transfer.note
+    if transfer.run_id:
+        yield "run", f"{transfer.run_id} ({transfer.mode})"
 
 
 def _audit(audit: Audit) -> str:

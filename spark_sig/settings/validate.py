@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import Any, get_args
 
+from spark_sig.errors import SignatureError
 from spark_sig.planner import Engine
 from spark_sig.policy import Policy
+from spark_sig.quarantine.asked import Mode
 from spark_sig.settings.merge import Setting, json_object, merge, names, share
 
 POLICY_FIELDS = tuple(f.name for f in fields(Policy))
@@ -34,6 +36,10 @@ class ValidateSettings:
         fail_fast: whether to end where statistics refute a check.
         audit: the share of the files that need not be read that are read nevertheless, 0 to 1.
         ledger: path or name of the table in which verdicts on files are remembered.
+        conformed: path or name of the table that rows which conform are written to.
+        quarantine: path or name of the table that the others are written to.
+        mode: what becomes of the rows that are in these tables.
+        max_violations: with more violating rows nothing is written, a number or a share.
     """
 
     table: str
@@ -52,6 +58,10 @@ class ValidateSettings:
     fail_fast: bool = False
     audit: float = 0.0
     ledger: str | None = None
+    conformed: str | None = None
+    quarantine: str | None = None
+    mode: Mode = "append"
+    max_violations: int | str | None = None
 
 
 SETTINGS = {
@@ -70,6 +80,10 @@ SETTINGS = {
     "fail_fast": Setting((bool,)),
     "audit": Setting((str, int, float)),
     "ledger": Setting((str,)),
+    "conformed": Setting((str,)),
+    "quarantine": Setting((str,)),
+    "mode": Setting((str,), get_args(Mode)),
+    "max_violations": Setting((str, int)),
     "policy": Setting((str,)),
 }
 # The policy checks its own fields.
@@ -96,7 +110,27 @@ def validate_settings(flags: Mapping[str, Any], config: str | None) -> ValidateS
         values["params"] = json_object(values["params"])
     if "audit" in values:
         values["audit"] = share(values["audit"], "audit")
+    _refuse_idle(values)
     return ValidateSettings(policy=policy, **values)
+
+
+def _refuse_idle(values: Mapping[str, Any]) -> None:
+    """Refuse settings that mean nothing beside others."""
+    if ("conformed" in values) != ("quarantine" in values):
+        raise SignatureError(
+            "rows are written to two tables or to none",
+            path="quarantine" if "conformed" in values else "conformed",
+            remedy="give --conformed and --quarantine",
+        )
+    writes = "conformed" in values
+    # Where rows are written all of them are read.
+    idle = {"stats", "fail_fast", "audit", "ledger"} if writes else {"mode", "max_violations"}
+    if alone := sorted(idle & values.keys()):
+        raise SignatureError(
+            f"{' and '.join(alone)} {'do' if len(alone) > 1 else 'does'} not go "
+            f"{'with' if writes else 'without'} --conformed and --quarantine",
+            path=alone[0],
+        )
 
 
 def _policy(merged: Mapping[str, Any]) -> Policy:

@@ -1,0 +1,210 @@
+"""Batches: a whole source is transferred, at one version or as it was staged."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from spark_sig.delta.commits import Commit
+from spark_sig.delta.log import read_snapshot, read_version
+from spark_sig.delta.tables import partition_columns
+from spark_sig.errors import SignatureError
+from spark_sig.gate import validate_source
+from spark_sig.gate.scan import explained
+from spark_sig.planner import Engine
+from spark_sig.policy import Policy
+from spark_sig.quarantine.asked import Asked, Mode
+from spark_sig.quarantine.partitions import replaced_partitions
+from spark_sig.quarantine.runs import Runs
+from spark_sig.quarantine.staging import staged, unstage
+from spark_sig.quarantine.targets import Targets
+from spark_sig.quarantine.transfer import Rows, transfer
+from spark_sig.report import Report, Transfer
+from spark_sig.sources import Resolved, resolve, session_of
+
+if TYPE_CHECKING:
+    from spark_sig.signature import SignatureSource
+    from spark_sig.sources import Data
+
+
+def conform(
+    data: Data,
+    signature: SignatureSource,
+    *,
+    conformed: str | os.PathLike[str],
+    quarantine: str | os.PathLike[str],
+    mode: Mode = "append",
+    policy: Policy | None = None,
+    side: str = "inputs",
+    version: int | None = None,
+    timestamp: str | None = None,
+    engine: Engine = "auto",
+    row_key: str | Sequence[str] = (),
+    min_rows: int = 0,
+    run_id: str | None = None,
+    max_violations: int | str | None = None,
+) -> Report:
+    """Write the rows that conform to one Delta table, and those that violate to another, once.
+
+    The quarantine is written first.  A run that is repeated after it broke off, at any point,
+    ends with every row exactly once in one of the two tables: it reads the version that its first
+    commit recorded, and leaves out what is written already.  What has no versions (a DataFrame, a
+    view, Parquet) is first copied to a folder within the quarantine's, and read from there; where
+    nothing else names a run, its ``run_id`` does, without which a DataFrame is another run each
+    time.
+
+    Args:
+        data: a path of a Delta table, a catalog name, or anything else that
+            :func:`spark_sig.validate` takes, but for streams
+            (:class:`~spark_sig.quarantine.ConformBatches`).
+        signature: a signature, or anything that loads as one.
+        conformed: path or name of the Delta table of the rows that conform, as the signature
+            wants them; made where there is none, partitioned as the source is.
+        quarantine: path or name of the table of the others, as they were, each with
+            ``_violations`` (path, code, expected, observed), ``_signature``, ``_source``,
+            ``_source_id``, ``_source_version`` and ``_run_id``; made where there is none.
+        mode: ``append`` adds to both tables, ``overwrite`` takes the place of what is in them,
+            ``replace-partitions`` of what is there in partitions that the source has rows of.
+        policy: the choices that the signature leaves open; the default ones where None.
+        side: ``inputs`` or ``outputs``.
+        version: the version of a Delta table; the newest where None.
+        timestamp: the time to take a Delta table at, in place of a version.
+        engine: as for :func:`spark_sig.validate`.
+        row_key: source columns whose values name a row in the report's examples.
+        min_rows: with fewer rows nothing is written.
+        run_id: the name of the run; made from source, version, signature, policy, targets and
+            mode where None, and another run of these that was not finished is finished first.
+        max_violations: with more violating rows, a number or a share such as ``1%``, nothing is
+            written; None for any number.
+
+    Returns:
+        The report; ``transfer`` says what was written.
+
+    Raises:
+        SignatureError: where signature, policy or names cannot mean anything, a table does not
+            fit, or a run was begun with other rules.
+        SourceError: where source or tables cannot be read or written.
+    """
+    asked = Asked.of(signature, side, policy, engine, mode, row_key, min_rows, max_violations)
+    spark = session_of(data)
+    source = resolve(data, version=version, timestamp=timestamp, spark=spark, counted=False)
+    if source.frame.isStreaming:
+        raise SignatureError(
+            "a stream is no batch", remedy="give ConformBatches to its writeStream.foreachBatch"
+        )
+    targets = Targets.of(spark, conformed, quarantine)
+    targets.refuse_source(source.identity)
+    runs = Runs(spark, source.identity, targets)
+    run_id, begun = runs.taken_up(run_id, asked.rules)
+    named = version is not None or timestamp is not None
+    found = source if begun is None else _at_first(source, begun, str(run_id), named=named)
+    try:
+        report = _conform(found, asked, targets, run_id, begun)
+    except Exception as error:
+        raise explained(error) from error
+    if found is not source:
+        remark = f"the run {run_id}, begun at version {found.info.version}, was taken up again"
+        report = replace(report, warnings=(*report.warnings, remark))
+    return report
+
+
+def _at_first(source: Resolved, begun: Commit, run_id: str, *, named: bool) -> Resolved:
+    """Return the version of a source that a run was begun with.
+
+    Args:
+        source: the version that was asked for.
+        begun: the run's first commit.
+        run_id: the run.
+        named: whether that version was asked for by name.
+
+    Raises:
+        SignatureError: where it was, and is another one.
+    """
+    snapshot = source.snapshot
+    if snapshot is None:
+        return source
+    first = int(begun.record["version"])
+    if first == snapshot.version:
+        return source
+    if named:
+        raise SignatureError(
+            f"the run {run_id} was begun at version {first}",
+            path="version",
+            observed=str(snapshot.version),
+            remedy="finish it first, or give another run id",
+        )
+    spark = source.frame.sparkSession
+    older = read_snapshot(spark, snapshot.path, first)
+    return Resolved.of(read_version(spark, older), older, source.info.name)
+
+
+def _conform(
+    source: Resolved, asked: Asked, targets: Targets, run_id: str | None, begun: Commit | None
+) -> Report:
+    rows = Rows.of(source, asked)
+    if rows.plan.findings:
+        return _refused(_checked(source, asked), asked, run_id, "the types do not fit")
+    good, bad = rows.conforming(), rows.violating(None)
+    targets.refuse_misfits(good.schema, bad.schema)
+    spark, snapshot = source.frame.sparkSession, source.snapshot
+    if snapshot is not None and begun is None and (refused := _gate(source, asked, run_id)):
+        return refused
+    partitions = () if snapshot is None else partition_columns(spark, snapshot)
+    targets = targets.made(good, bad, partitions)
+    runs = Runs(spark, source.identity, targets)
+    version = None if snapshot is None else snapshot.version
+    name = runs.default_id(version, asked.rules) if run_id is None else run_id
+    run = runs.run(name, version, asked.rules)
+    new = begun is None
+    if not new and runs.finished(name):
+        return transfer(rows, targets, run, None)
+    if snapshot is not None:
+        return transfer(rows, targets, run, _replacing(source, asked, targets), new=new)
+    copy = staged(source, targets.quarantine, run, begun=not new)
+    report = _gate(copy, asked, run_id) if new else None
+    if report is None:
+        replacing = _replacing(copy, asked, targets)
+        report = transfer(Rows.of(copy, asked), targets, run, replacing, new=new)
+    unstage(spark, targets.quarantine, run)
+    return report
+
+
+def _replacing(source: Resolved, asked: Asked, targets: Targets) -> str | None:
+    if asked.mode != "replace-partitions":
+        return None
+    return replaced_partitions(source.frame, targets)
+
+
+def _gate(source: Resolved, asked: Asked, run_id: str | None) -> Report | None:
+    """Check all rows before any is written; return the report where none may be."""
+    if asked.limit is None and not asked.min_rows:
+        return None
+    report, limit = _checked(source, asked), asked.limit
+    total, violating = report.rows.total, report.rows.violating
+    if not report.sound:
+        return _refused(report, asked, run_id, "not all rows were seen")
+    if total < asked.min_rows:
+        why = f"{total:,} rows are fewer than {asked.min_rows:,}"
+        return _refused(report, asked, run_id, why)
+    if limit is not None and not limit.allows(violating, total):
+        return _refused(report, asked, run_id, f"{violating:,} rows violate, more than {limit}")
+    return None
+
+
+def _checked(source: Resolved, asked: Asked) -> Report:
+    return validate_source(
+        source,
+        asked.signature,
+        policy=asked.policy,
+        side=asked.side,
+        engine=asked.engine,
+        row_key=asked.row_key,
+        min_rows=asked.min_rows,
+    )
+
+
+def _refused(report: Report, asked: Asked, run_id: str | None, why: str) -> Report:
+    note = f"nothing was written: {why}"
+    return replace(report, transfer=Transfer(run_id or "", asked.mode, note=note))

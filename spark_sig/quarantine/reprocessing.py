@@ -1,0 +1,237 @@
+"""Reprocessing: rows of a quarantine are held to a newer signature, and those that conform move."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from spark_sig.compile.spark import source_schema
+from spark_sig.delta.commits import find_commit, last_number
+from spark_sig.delta.log import read_snapshot, read_version
+from spark_sig.errors import SignatureError, SourceError
+from spark_sig.gate.scan import explained, tally_parts
+from spark_sig.plan import EnforcementPlan
+from spark_sig.planner import VIOLATIONS, Engine, plan_enforcement
+from spark_sig.policy import Policy
+from spark_sig.quarantine.asked import Asked
+from spark_sig.quarantine.frames import (
+    ADDED,
+    RUN_ID,
+    SIGNATURE,
+    SOURCE_ID,
+    as_they_were,
+    still_violating,
+)
+from spark_sig.quarantine.runs import PREFIX, Run, digest
+from spark_sig.quarantine.targets import Target, Targets
+from spark_sig.quarantine.transfer import Rows, told, written
+from spark_sig.report import Report, Transfer
+from spark_sig.sources import Resolved, active_session
+from spark_sig.sqltext import literal, quoted
+from spark_sig.tally import Tally
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+    from spark_sig.signature import SignatureSource
+
+# Runs whose rows are moved at a time: each is named in the condition of the commit.
+MOST = 10_000
+
+
+def reprocess(
+    quarantine: str | os.PathLike[str],
+    signature: SignatureSource,
+    *,
+    conformed: str | os.PathLike[str],
+    policy: Policy | None = None,
+    side: str = "inputs",
+    engine: Engine = "auto",
+    row_key: str | Sequence[str] = (),
+    run_id: str | Sequence[str] = (),
+) -> Report:
+    """Hold the rows of a quarantine to another signature, and move those that conform to it.
+
+    They are written to the table of rows that conform first, and taken out of the quarantine
+    then: a call that is repeated after it broke off, at any point, ends with every row exactly
+    once in one of the two tables.  Rows that still violate stay, with the violations of the new
+    signature.  Rows that other runs add meanwhile are left alone; only one call at a time moves
+    rows between the same tables, another one fails.
+
+    Args:
+        quarantine: path or name of a table that :func:`conform` has written.
+        signature: the signature to hold them to, or anything that loads as one.
+        conformed: path or name of the Delta table that rows which conform are appended to; made
+            where there is none.
+        policy: the choices that the signature leaves open; the default ones where None.
+        side: ``inputs`` or ``outputs``.
+        engine: as for :func:`spark_sig.validate`.
+        row_key: source columns whose values name a row in the report's examples.
+        run_id: only rows of these runs (``_run_id``); all where empty.
+
+    Returns:
+        The report on the rows that were in the quarantine; ``transfer`` says what was moved.
+
+    Raises:
+        SignatureError: where signature, policy or names cannot mean anything, a table does not
+            fit, or another call of other rules was not finished.
+        SourceError: where tables cannot be read or written, or another call is under way.
+    """
+    asked = Asked.of(signature, side, policy, engine, row_key=row_key)
+    chosen = (run_id,) if isinstance(run_id, str) else tuple(run_id)
+    spark = active_session()
+    targets = Targets.of(spark, conformed, quarantine)
+    _refuse_other_tables(targets.quarantine)
+    try:
+        return _reprocessed(spark, targets, asked, chosen)
+    except Exception as error:
+        raise explained(error) from error
+
+
+def _refuse_other_tables(quarantine: Target) -> None:
+    if quarantine.schema is None:
+        raise SourceError(f"there is no quarantine {quarantine.place.name}")
+    theirs = {name.lower() for name in quarantine.schema.names}
+    if missing := [name for name in ADDED if name not in theirs]:
+        raise SignatureError(
+            f"{quarantine.place.name} is no quarantine: it has no {', '.join(missing)}",
+            path="quarantine",
+        )
+
+
+def _reprocessed(
+    spark: SparkSession, targets: Targets, asked: Asked, chosen: tuple[str, ...]
+) -> Report:
+    newest = _read(spark, targets.quarantine)
+    rows = Rows.of(_as_it_was(newest), asked)
+    if rows.plan.findings:
+        note = "nothing was written: the types do not fit"
+        nothing = Tally.empty(asked.policy.examples)
+        return _report(rows, nothing, None, Transfer("", "reprocess", note=note))
+    targets.conformed.refuse_misfit(rows.conforming().schema)
+    good = targets.conformed.made(rows.conforming(), ())
+    targets = Targets(good, targets.quarantine)
+    run = _begun(spark, targets, asked, chosen)
+    return _moved(spark, targets, asked, run)
+
+
+def _begun(spark: SparkSession, targets: Targets, asked: Asked, chosen: tuple[str, ...]) -> Run:
+    """Return the call that was not finished, or a new one.
+
+    Its number is the lock: of two calls that take the same one, the table of rows that conform
+    takes one commit.
+
+    Raises:
+        SourceError: where another call was not finished.
+    """
+    conformed, quarantine = targets.conformed.path, targets.quarantine.path
+    assert conformed is not None
+    assert quarantine is not None
+    app = f"{PREFIX}:{digest(targets.ids)[:16]}:reprocess"
+    # The number first, and then the version that it is for.
+    first, second = last_number(spark, conformed, app), last_number(spark, quarantine, app)
+    begun = find_commit(spark, conformed, app, first) if first > second else None
+    number = max(first, second) + 1 if begun is None else first
+    version = read_snapshot(spark, quarantine).version
+    if begun is not None:
+        version = int(begun.record["version"])
+    record = {"chosen": list(chosen)}
+    source = targets.quarantine.table_id
+    run = Run(f"reprocess-{number}", app, source, version, asked.rules, number, record)
+    if begun is not None and (asked.rules.differ(begun) or begun.record["chosen"] != list(chosen)):
+        raise SourceError(
+            f"rows of {targets.quarantine.place.name} at version {version} were being moved, with "
+            "another signature, policy or other runs, and that was not finished: repeat it first"
+        )
+    return run
+
+
+def _moved(spark: SparkSession, targets: Targets, asked: Asked, run: Run) -> Report:
+    place = targets.quarantine
+    source = _read(spark, place, run.version)
+    condition = _condition(source.frame, run.record["chosen"])
+    there = replace(source, frame=source.frame.where(condition))
+    rows = Rows.of(_as_it_was(there), asked)
+    moved = written(targets.conformed, rows.conforming(), run)
+    # Of the newest version, so that what was deleted meanwhile stays so.
+    newest = _read(spark, place).frame.where(condition)
+    left = still_violating(newest, _wide(newest, asked), asked.signature.fingerprint)
+    kept = written(place, left, run, overwrite=True, where=condition)
+    after = as_they_were(_read(spark, place, kept.version).frame.where(condition))
+    tally = tally_parts([(after, rows.plan)], asked.policy.examples, asked.row_key, dirty=True)
+    if tally.rows != tally.violating:
+        raise SourceError(
+            f"the quarantine {place.place.name} has {tally.rows:,} rows that were held to the "
+            f"signature, of which {tally.violating:,} violate it"
+        )
+    transfer = Transfer(
+        run.run_id,
+        "reprocess",
+        told(targets.conformed, moved.version, moved.rows),
+        told(place, kept.version, tally.rows),
+    )
+    tally = replace(tally, rows=tally.rows + moved.rows)
+    return _report(rows, tally, there.frame.count(), transfer)
+
+
+def _read(spark: SparkSession, quarantine: Target, version: int | None = None) -> Resolved:
+    assert quarantine.path is not None
+    snapshot = read_snapshot(spark, quarantine.path, version)
+    return Resolved.of(read_version(spark, snapshot), snapshot, quarantine.place.name)
+
+
+def _as_it_was(source: Resolved) -> Resolved:
+    """Return the rows of a quarantine as they were, without what it says of them."""
+    return replace(source, frame=as_they_were(source.frame))
+
+
+def _condition(table: DataFrame, chosen: Sequence[str]) -> str:
+    """Write the condition, as SQL, on the rows of the runs that a table has rows of.
+
+    Rows of other runs, which are added meanwhile, are not among them.
+    """
+    from pyspark.sql import functions as F
+
+    if chosen:
+        table = table.where(F.col(RUN_ID).isin(*chosen))
+    found = table.select(SOURCE_ID, RUN_ID).distinct().limit(MOST + 1).collect()
+    if len(found) > MOST:
+        raise SignatureError(
+            f"the quarantine has rows of more than {MOST:,} runs", remedy="name some by run_id"
+        )
+    parts = sorted(
+        f"{quoted(SOURCE_ID)} = {literal(row[0])} AND {quoted(RUN_ID)} = {literal(row[1])}"
+        for row in found
+    )
+    return " OR ".join(f"({part})" for part in parts) or "false"
+
+
+def _wide(frame: DataFrame, asked: Asked) -> EnforcementPlan:
+    """Plan for rows of a quarantine, with the columns that are to stay as they are."""
+    names = [name for name in frame.columns if name.lower() not in (VIOLATIONS, SIGNATURE)]
+    # What else there is was held to the policy before.
+    policy = replace(asked.policy, extra="drop")
+    return plan_enforcement(
+        source_schema(frame.select(*map(quoted, names)).schema),
+        asked.signature.side(asked.side),
+        policy,
+        engine=asked.engine,
+        spark=True,
+    )
+
+
+def _report(rows: Rows, tally: Tally, expected: int | None, transfer: Transfer) -> Report:
+    asked = rows.asked
+    found = Report.of(
+        rows.plan,
+        tally,
+        signature=asked.signature.fingerprint,
+        side=asked.side,
+        source=rows.source.info,
+        expected_rows=expected,
+        row_key=asked.row_key,
+        schema=asked.signature.side(asked.side),
+    )
+    return replace(found, transfer=transfer)

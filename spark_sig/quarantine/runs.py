@@ -1,0 +1,193 @@
+"""Runs: what makes two writes one run, and where a run that was not finished goes on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from spark_sig.delta.commits import Commit, Stamp, find_commit, transactions
+from spark_sig.errors import SignatureError, SourceError
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+    from spark_sig.quarantine.targets import Target, Targets
+
+# One name for all commits of ours, whatever they belong to.
+PREFIX = "spark_sig"
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What rows are held to, and what becomes of them.
+
+    Args:
+        signature: the signature's fingerprint.
+        side: the side that is checked.
+        policy: fingerprint of the policy.
+        mode: ``append``, ``overwrite`` or ``replace-partitions``.
+    """
+
+    signature: str
+    side: str
+    policy: str
+    mode: str
+
+    def record(self) -> dict[str, str]:
+        """Return them as JSON values."""
+        return {
+            "signature": self.signature,
+            "side": self.side,
+            "policy": self.policy,
+            "mode": self.mode,
+        }
+
+    def differ(self, found: Commit) -> list[str]:
+        """Return the names of what a commit's rules were other than these."""
+        return [name for name, value in self.record().items() if found.record.get(name) != value]
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Commits that belong together, one in each table.
+
+    Args:
+        run_id: its name.
+        app: the name that it commits under.
+        source: what tells the source from others.
+        version: the version that is read; None where the source has none.
+        rules: what its rows are held to.
+        number: the number that it commits under; greater than those before under that name.
+        record: what its commits say besides.
+    """
+
+    run_id: str
+    app: str
+    source: str
+    version: int | None
+    rules: Rules
+    number: int = 1
+    record: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def stamp(self) -> Stamp:
+        """What its commits are known by."""
+        record = {"run_id": self.run_id, "source": self.source, "version": self.version}
+        return Stamp(self.app, self.number, {**record, **self.rules.record(), **self.record})
+
+    def refuse_other(self, found: Commit) -> None:
+        """Refuse a commit of this run's name that is not of this run.
+
+        Raises:
+            SignatureError: where it was of other rules.
+            SourceError: where it read something else: two jobs use one name at a time.
+        """
+        if other := self.rules.differ(found):
+            raise SignatureError(
+                f"the run {self.run_id} was begun with another {' and '.join(other)}",
+                path="run_id",
+                remedy="give another run id, or what it was begun with",
+            )
+        for name, value in {"version": self.version, **self.record}.items():
+            if found.record.get(name) != value:
+                raise SourceError(
+                    f"the run {self.run_id} was committed meanwhile, with the {name} "
+                    f"{found.record.get(name)} and not {value}: another job goes by its name; "
+                    "repeat it"
+                )
+
+
+@dataclass(frozen=True, slots=True)
+class Runs:
+    """The runs from a source into two tables.
+
+    Args:
+        spark: the session.
+        source: what tells the source from others; empty for a DataFrame, of which nothing does.
+        targets: where they go; the quarantine is written first.
+    """
+
+    spark: SparkSession
+    source: str
+    targets: Targets
+
+    def run(self, run_id: str, version: int | None, rules: Rules) -> Run:
+        """Return a run of a name."""
+        return Run(run_id, self._name(run_id), self.source, version, rules)
+
+    def _name(self, run_id: str) -> str:
+        # A scheduler gives one run id to many tasks: it is one run only from one source into the
+        # same tables.
+        return f"{self._prefix}{run_id}"
+
+    @property
+    def _prefix(self) -> str:
+        return f"{PREFIX}:{digest([self.source, *self.targets.ids])[:16]}:"
+
+    def default_id(self, version: int | None, rules: Rules) -> str:
+        """Return the name of a run that was given none: the same for the same rows and rules.
+
+        Of rows without a version nothing tells whether they are the same: it is another each time.
+        """
+        rows = secrets.token_hex(16) if version is None else version
+        return digest([self._prefix, rows, rules.record()])[:32]
+
+    def taken_up(self, run_id: str | None, rules: Rules) -> tuple[str | None, Commit | None]:
+        """Return the run to carry out, and its first commit where it was begun before.
+
+        Args:
+            run_id: the run that was asked for; None for one that was not finished, where there is
+                one, or else a new one.
+            rules: what is asked for.
+
+        Raises:
+            SourceError: where a run was not finished, and cannot be known to be the one that is
+                repeated.
+        """
+        if not self.targets.exist:
+            return run_id, None
+        if run_id is not None:
+            return run_id, self.begun(run_id)
+        left = self._unfinished()
+        if not left:
+            return None, None
+        for found, commit in left:
+            if self.source and not rules.differ(commit):
+                return found, commit
+        what = "with other rules" if self.source else "of a DataFrame"
+        raise SourceError(
+            f"the run {left[0][0]} into the same tables, {what}, was not finished: repeat it by "
+            "its run id and with its rules, or give another run id to leave it as it is"
+        )
+
+    def begun(self, run_id: str) -> Commit | None:
+        """Return the first commit of a run; None where there is none."""
+        return self._commit(self.targets.quarantine, self._name(run_id))
+
+    def finished(self, run_id: str) -> bool:
+        """Say whether a run has its second commit."""
+        return self._commit(self.targets.conformed, self._name(run_id)) is not None
+
+    def _unfinished(self) -> list[tuple[str, Commit]]:
+        """Return the runs that have a first commit and no second one, the oldest first."""
+        conformed, quarantine = self.targets
+        assert conformed.path is not None
+        assert quarantine.path is not None
+        first = transactions(self.spark, quarantine.path, self._prefix)
+        left = first.keys() - transactions(self.spark, conformed.path, self._prefix).keys()
+        # One that the table's history no longer has is long past.
+        found = [(app, commit) for app in left if (commit := self._commit(quarantine, app))]
+        found.sort(key=lambda item: item[1].version)
+        return [(app.removeprefix(self._prefix), commit) for app, commit in found]
+
+    def _commit(self, target: Target, app: str) -> Commit | None:
+        return None if target.path is None else find_commit(self.spark, target.path, app, 1)
+
+
+def digest(document: object) -> str:
+    """Return a fingerprint of JSON values (SHA-256, hexadecimal)."""
+    return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,212 @@
+"""Targets: the two tables that rows go to, held to what will be written before anything is."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
+
+from spark_sig.delta.log import read_snapshot, read_version
+from spark_sig.delta.places import Place
+from spark_sig.delta.tables import make_table, partition_columns
+from spark_sig.errors import SignatureError, SourceError
+from spark_sig.naming import member_path
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql.types import StructType
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A table that rows go to.
+
+    Args:
+        what: ``conformed`` or ``quarantine``.
+        place: where it lies.
+        path: its path; None where it does not exist yet.
+        table_id: its own id; empty where it does not exist yet.
+        version: its version; -1 where it does not exist yet.
+        partitions: the columns that it is partitioned by.
+        schema: its columns; None where it does not exist yet.
+    """
+
+    what: str
+    place: Place
+    path: str | None = None
+    table_id: str = ""
+    version: int = -1
+    partitions: tuple[str, ...] = ()
+    schema: StructType | None = None
+
+    @classmethod
+    def of(cls, spark: SparkSession, what: str, name: str | os.PathLike[str]) -> Target:
+        """Find the table of a name.
+
+        Raises:
+            SourceError: where there is something else of that name.
+        """
+        refuse = partial(_no_table, os.fspath(name), what)
+        target = cls(what, Place.of(spark, name, refuse))
+        return target.found(spark)
+
+    def found(self, spark: SparkSession) -> Target:
+        """Return the same as it is now."""
+        path = self.place.location(spark, partial(_no_table, self.place.name, self.what))
+        if path is None:
+            return self
+        snapshot = read_snapshot(spark, path)
+        return replace(
+            self,
+            path=path,
+            table_id=snapshot.table_id,
+            version=snapshot.version,
+            partitions=partition_columns(spark, snapshot),
+            schema=read_version(spark, snapshot).schema,
+        )
+
+    def refuse_misfit(self, columns: StructType) -> None:
+        """Refuse a table that does not take the columns, before anything is written.
+
+        Raises:
+            SignatureError: lists all that does not fit.
+        """
+        if found := list(self._misfits(columns)):
+            raise SignatureError(
+                f"the {self.what} table {self.place.name} does not fit what would be written: "
+                + "; ".join(found),
+                path=self.what,
+                remedy="alter the table, or name one that does not exist yet",
+            )
+
+    def _misfits(self, columns: StructType) -> Iterator[str]:
+        if self.schema is None:
+            return
+        theirs = {field.name.lower(): field for field in self.schema.fields}
+        for field in columns.fields:
+            path, type_ = member_path("$", field.name), field.dataType.simpleString()
+            target = theirs.pop(field.name.lower(), None)
+            if target is None:
+                yield f"it has no {path} ({type_})"
+                continue
+            stored = target.dataType.simpleString()
+            if stored != type_:
+                yield f"{path} is {stored} there, and {type_} here"
+            elif field.nullable and not target.nullable:
+                yield f"{path} may not be NULL there"
+        for field in theirs.values():
+            if not field.nullable:
+                yield f"its {member_path('$', field.name)}, which may not be NULL, is not written"
+
+    def made(self, rows: DataFrame, partitions: Sequence[str]) -> Target:
+        """Return the same, made where it does not exist, of the columns of some rows."""
+        if self.path is None:
+            make_table(rows, self.place, partitions)
+        made = self.found(rows.sparkSession)
+        if made.path is None:
+            raise SourceError(f"the {self.what} table {self.place.name} cannot be made")
+        return made
+
+
+class Targets(NamedTuple):
+    """The two tables of a run.
+
+    Args:
+        conformed: where the rows that conform go.
+        quarantine: where the others go.
+    """
+
+    conformed: Target
+    quarantine: Target
+
+    @classmethod
+    def of(
+        cls,
+        spark: SparkSession,
+        conformed: str | os.PathLike[str],
+        quarantine: str | os.PathLike[str],
+    ) -> Targets:
+        """Find the tables of two names.
+
+        Raises:
+            SignatureError: where they are one.
+            SourceError: where there is something else of one of the names.
+        """
+        found = cls(
+            Target.of(spark, "conformed", conformed), Target.of(spark, "quarantine", quarantine)
+        )
+        found.refuse_one()
+        return found
+
+    def refuse_one(self) -> None:
+        """Refuse two names of one table.
+
+        Raises:
+            SignatureError: where they are one.
+        """
+        one, other = self
+        if one.place.sql == other.place.sql or (one.table_id and one.table_id == other.table_id):
+            raise SignatureError(
+                "the rows that conform and those that violate must go to two tables",
+                path="quarantine",
+                observed=other.place.name,
+            )
+
+    def refuse_source(self, identity: str) -> None:
+        """Refuse to write to the table that is read.
+
+        Raises:
+            SignatureError: where one of the two is it.
+        """
+        for target in self:
+            if target.table_id and target.table_id == identity:
+                raise SignatureError(
+                    "rows cannot be written to the table that they come from",
+                    path=target.what,
+                    observed=target.place.name,
+                )
+
+    def refuse_misfits(self, good: StructType, bad: StructType) -> None:
+        """Refuse tables that do not take what would be written, before anything is.
+
+        Raises:
+            SignatureError: lists all that does not fit.
+        """
+        self.conformed.refuse_misfit(good)
+        self.quarantine.refuse_misfit(bad)
+
+    def made(self, good: DataFrame, bad: DataFrame, partitions: Sequence[str]) -> Targets:
+        """Return the same, made where they do not exist.
+
+        Args:
+            good: rows of the columns of those that conform.
+            bad: rows of the columns of the others.
+            partitions: the columns that both are partitioned by, where neither exists; else one
+                is as the other.
+
+        Raises:
+            SignatureError: where they turn out to be one.
+        """
+        columns = self.conformed.partitions or self.quarantine.partitions
+        if self.conformed.path is None and self.quarantine.path is None:
+            theirs = {name.lower() for name in good.columns}
+            columns = tuple(name for name in partitions if name.lower() in theirs)
+        made = Targets(self.conformed.made(good, columns), self.quarantine.made(bad, columns))
+        made.refuse_one()
+        return made
+
+    @property
+    def ids(self) -> tuple[str, str]:
+        """Their own ids."""
+        return self.conformed.table_id, self.quarantine.table_id
+
+    @property
+    def exist(self) -> bool:
+        """Whether both do."""
+        return self.conformed.path is not None and self.quarantine.path is not None
+
+
+def _no_table(name: str, what: str, observed: str) -> SourceError:
+    return SourceError(f"the {what} rows cannot go to {name}, which is {observed}")

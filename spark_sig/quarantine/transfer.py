@@ -1,0 +1,207 @@
+"""Transfers: every row of a source goes to one of two tables, once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from spark_sig.compile.spark import source_schema
+from spark_sig.delta.commits import Commit, find_commit, named_commit, write_once
+from spark_sig.delta.log import read_snapshot, read_version
+from spark_sig.errors import SignatureError, SourceError
+from spark_sig.gate.scan import tally_parts
+from spark_sig.plan import EnforcementPlan
+from spark_sig.planner import plan_enforcement
+from spark_sig.quarantine.asked import Asked
+from spark_sig.quarantine.frames import (
+    Origin,
+    conforming_rows,
+    refuse_added,
+    rows_of,
+    violating_rows,
+)
+from spark_sig.quarantine.runs import Run
+from spark_sig.quarantine.targets import Target, Targets
+from spark_sig.report import Report, Transfer, Written
+from spark_sig.sources import Resolved
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+
+class Rows(NamedTuple):
+    """Rows of a source that are to go to two tables.
+
+    Args:
+        source: what they are of.
+        asked: what they are held to, and how they are written.
+        plan: how they are checked.
+    """
+
+    source: Resolved
+    asked: Asked
+    plan: EnforcementPlan
+
+    @classmethod
+    def of(cls, source: Resolved, asked: Asked) -> Rows:
+        """Plan how the rows of a source are checked.
+
+        Raises:
+            SignatureError: where the signature holds no single row to anything, or the source has
+                columns that the quarantine adds.
+        """
+        plan = plan_enforcement(
+            source_schema(source.frame.schema, source.imposed()),
+            asked.signature.side(asked.side),
+            asked.policy,
+            engine=asked.engine,
+            spark=True,
+            enforced=source.enforced,
+        )
+        if plan.row_count is not None:
+            raise SignatureError(
+                f"the tensor's first axis is fixed at {plan.row_count} rows, which no single row "
+                "can be held to",
+                remedy="check the whole with validate, or make the axis -1",
+            )
+        refuse_added(plan.source.names)
+        return cls(source, asked, plan)
+
+    def conforming(self) -> DataFrame:
+        """Return those that conform, as the plan wants them."""
+        return conforming_rows(self.source.frame, self.plan)
+
+    def violating(self, run: Run | None) -> DataFrame:
+        """Return those that violate, and what the quarantine says of each.
+
+        Args:
+            run: the run that writes them; None where only their columns are wanted.
+        """
+        info, run_id = self.source.info, "" if run is None else run.run_id
+        origin = Origin(
+            self.asked.signature.fingerprint,
+            info.name,
+            "" if run is None else run.source,
+            None if run is None else run.version,
+            run_id,
+        )
+        return violating_rows(self.source.frame, self.plan, origin)
+
+
+def transfer(
+    rows: Rows, targets: Targets, run: Run, replacing: str | None, *, new: bool = False
+) -> Report:
+    """Write the rows of a run that are not written yet, the quarantine first; say what came of it.
+
+    Args:
+        rows: what to write.
+        targets: where to, both made.
+        run: what the two commits are known by.
+        replacing: the condition, as SQL, on the rows that the run's take the place of; None for
+            all of them, where the mode replaces any.
+        new: whether nothing is known to be written.
+
+    Returns:
+        The report, made of what the tables hold.
+    """
+    replaces = run.rules.mode != "append"
+    quarantined = written(
+        targets.quarantine, rows.violating(run), run, overwrite=replaces, where=replacing, new=new
+    )
+    conformed = written(
+        targets.conformed, rows.conforming(), run, overwrite=replaces, where=replacing, new=new
+    )
+    return reported(rows, targets, run, quarantined, conformed)
+
+
+def written(
+    target: Target,
+    rows: DataFrame,
+    run: Run,
+    *,
+    overwrite: bool = False,
+    where: str | None = None,
+    said: Mapping[str, Any] | None = None,
+    new: bool = False,
+) -> Commit:
+    """Write the rows of a run, unless they are written; return the commit that they are in.
+
+    Args:
+        target: where to, made.
+        rows: the rows.
+        run: what the commit is known by.
+        overwrite: whether they take the place of others.
+        where: the condition, as SQL, on those others; all of them where None.
+        said: what the commit says of itself besides.
+        new: whether they are not known to be written; where they are nevertheless, by another job,
+            the table leaves them out.
+
+    Raises:
+        SignatureError: where a run of that name was one of other rules.
+        SourceError: where another job has taken the name meanwhile.
+    """
+    assert target.path is not None
+    commit = None if new else commit_of(target, run, rows)
+    if commit is None:
+        stamp = run.stamp
+        stamp = replace(stamp, record={**stamp.record, **(said or {})})
+        write_once(rows, target.path, stamp, overwrite=overwrite, where=where)
+        commit = named_commit(rows.sparkSession, target.path, run.app, run.number)
+    if commit is None:
+        raise SourceError(
+            f"the history of the {target.what} table {target.place.name} does not have the run "
+            f"{run.run_id}, and the table takes it for written"
+        )
+    run.refuse_other(commit)
+    return commit
+
+
+def commit_of(target: Target, run: Run, rows: DataFrame) -> Commit | None:
+    """Return a run's commit in a table; None where it has none."""
+    assert target.path is not None
+    return find_commit(rows.sparkSession, target.path, run.app, run.number)
+
+
+def reported(
+    rows: Rows, targets: Targets, run: Run, quarantined: Commit, conformed: Commit
+) -> Report:
+    """Report on a run from what it has written: what counts is in the tables.
+
+    Raises:
+        SourceError: where the quarantine does not hold what the run has written.
+    """
+    spark, asked = rows.source.frame.sparkSession, rows.asked
+    assert targets.quarantine.path is not None
+    there = read_version(spark, read_snapshot(spark, targets.quarantine.path, quarantined.version))
+    mine = rows_of(there, run.source, run.run_id)
+    tally = tally_parts([(mine, rows.plan)], asked.policy.examples, asked.row_key, dirty=True)
+    if not tally.rows == tally.violating == quarantined.rows:
+        raise SourceError(
+            f"the quarantine {targets.quarantine.place.name} has {tally.rows:,} rows of the run "
+            f"{run.run_id}, of which {tally.violating:,} violate; {quarantined.rows:,} were written"
+        )
+    source = rows.source.counted()
+    found = Report.of(
+        rows.plan,
+        replace(tally, rows=quarantined.rows + conformed.rows),
+        signature=asked.signature.fingerprint,
+        side=asked.side,
+        source=source.info,
+        expected_rows=source.expected_rows,
+        min_rows=asked.min_rows,
+        row_key=asked.row_key,
+        schema=asked.signature.side(asked.side),
+    )
+    said = Transfer(
+        run.run_id,
+        asked.mode,
+        told(targets.conformed, conformed.version, conformed.rows),
+        told(targets.quarantine, quarantined.version, quarantined.rows),
+    )
+    return replace(found, transfer=said)
+
+
+def told(target: Target, version: int, rows: int) -> Written:
+    """Say what was written to a table."""
+    return Written(target.place.name, target.table_id, version, rows)

@@ -1,0 +1,333 @@
+"""Conforming: every row ends in one of two tables, once, however often a run breaks off."""
+
+from __future__ import annotations
+
+import shutil
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from spark_sig import (
+    ColSpec,
+    ModelSignature,
+    Policy,
+    Report,
+    Schema,
+    SignatureError,
+    validate,
+)
+from spark_sig.errors import SourceError
+from tests.transfers import (
+    LOSSLESS,
+    RANDOM,
+    WANTED,
+    Tables,
+    crash,
+    fitting,
+    slow,
+    staged_folders,
+    violating,
+)
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+
+@pytest.fixture
+def tables(spark: SparkSession, tmp_path: Path) -> Tables:
+    return Tables(spark, tmp_path)
+
+
+@pytest.mark.parametrize("engine", ["auto", "arrow"])
+def test_every_row_goes_to_one_of_two_tables(tables: Tables, engine: Any) -> None:
+    report = tables.run(engine=engine)
+    assert tables.held() == (fitting((0, 20)), violating((0, 20)))
+    same = validate(tables.source, WANTED, policy=LOSSLESS)
+    assert report == same
+    assert (report.rows.total, report.rows.violating, report.conforms) == (20, 4, False)
+    assert report.transfer is not None
+    assert report.transfer.conformed is not None
+    assert report.transfer.quarantine is not None
+    assert (report.transfer.conformed.rows, report.transfer.quarantine.rows) == (16, 4)
+    good = tables.spark.read.format("delta").load(str(tables.good))
+    assert [(f.name, f.dataType.simpleString()) for f in good.schema.fields] == [
+        ("b", "int"),
+        ("t", "string"),
+    ]
+    assert Report.from_dict(report.to_dict()) == report
+    assert Report.from_dict(report.to_dict()).transfer == report.transfer
+    assert "4 rows in" in report.to_text()
+
+
+def test_the_quarantine_keeps_the_row_and_says_why(tables: Tables) -> None:
+    report = tables.run()
+    before = {row["id"]: row.asDict(recursive=True) for row in tables.read(tables.source)}
+    for row in tables.read(tables.bad):
+        found = row.asDict(recursive=True)
+        violations = found.pop("_violations")
+        said = {name: found.pop(name) for name in list(found) if name.startswith("_")}
+        assert found == before[row["id"]]
+        assert violations == [
+            {
+                "path": "$.b",
+                "code": "null" if row["id"] % 10 == 3 else "cast",
+                "expected": "integer (required)" if row["id"] % 10 == 3 else "integer",
+                "observed": "null" if row["id"] % 10 == 3 else "out-of-range long",
+            }
+        ]
+        assert report.transfer is not None
+        assert said == {
+            "_signature": WANTED.fingerprint,
+            "_source": str(tables.source),
+            "_source_id": report.source.table_id,
+            "_source_version": 0,
+            "_run_id": report.transfer.run_id,
+        }
+
+
+def test_a_run_that_is_repeated_writes_nothing(tables: Tables) -> None:
+    first, second = tables.run(), tables.run()
+    assert first == second
+    assert first.transfer == second.transfer
+    assert tables.held() == (fitting((0, 20)), violating((0, 20)))
+
+
+@pytest.mark.parametrize(
+    ("run_id", "commits"),
+    [(None, 1), slow(None, 0), slow("monday", 0), slow("monday", 1)],
+)
+def test_a_run_that_broke_off_reads_the_version_that_it_had_begun_with(
+    tables: Tables, monkeypatch: pytest.MonkeyPatch, commits: int, run_id: str | None
+) -> None:
+    crash(monkeypatch, commits, lambda: tables.run(run_id=run_id))
+    tables.add(20, 40)
+    report = tables.run(run_id=run_id)
+    end = 20 if commits else 40
+    assert tables.held() == (fitting((0, end)), violating((0, end)))
+    assert report.source.version == (0 if commits else 1)
+    assert bool(report.warnings) is bool(commits)
+    # and then what is new
+    if commits:
+        report = tables.run(run_id=run_id and "tuesday")
+        assert report.source.version == 1
+        assert tables.held() == (fitting((0, 20), (0, 40)), violating((0, 20), (0, 40)))
+
+
+# -- what has no versions ------------------------------------------------------------------------
+
+
+def test_no_row_of_a_frame_that_changes_falls_between_the_tables(tables: Tables) -> None:
+    frame = tables.spark.range(0, 1_000, 1, 4).selectExpr(*RANDOM)
+    report = tables.run(data=frame, run_id="once")
+    good, bad = tables.held()
+    assert sorted(good + bad) == list(range(1_000))
+    assert len(bad) > 300
+    assert report.rows == type(report.rows)(1_000, len(good), len(bad))
+    assert (report.expected_rows, report.complete) == (1_000, True)
+    assert not staged_folders(tables)
+    # and under the same name nothing more is written
+    again = tables.run(data=frame, run_id="once")
+    assert again.transfer == report.transfer
+    assert tables.held() == (good, bad)
+    tables.run(data=frame)
+    good, bad = tables.held()
+    assert sorted(good + bad) == sorted([*range(1_000), *range(1_000)])
+
+
+@pytest.mark.parametrize(
+    "commits", [*(pytest.param(at, marks=pytest.mark.slow) for at in (0, 1)), 2]
+)
+def test_a_run_of_a_frame_that_broke_off_ends_with_the_rows_that_it_had_begun_with(
+    tables: Tables, monkeypatch: pytest.MonkeyPatch, commits: int
+) -> None:
+    frame = tables.spark.range(0, 100).selectExpr(*RANDOM)
+    crash(monkeypatch, commits, lambda: tables.run(data=frame, run_id="once"))
+    first = sorted(row["id"] for row in tables.read(tables.bad))
+    assert len(staged_folders(tables)) == (1 if commits else 0)
+    if commits == 2:
+        with pytest.raises(SourceError, match=r"run once .* of a DataFrame, was not finished"):
+            tables.run(data=frame)
+    tables.run(data=frame, run_id="once")
+    good, bad = tables.held()
+    assert sorted(good + bad) == list(range(100))
+    assert commits < 2 or bad == first
+    assert not staged_folders(tables)
+
+
+@pytest.mark.slow
+def test_a_run_of_files_that_broke_off_is_taken_up_again_by_itself(
+    tables: Tables, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = tmp_path / "files"
+    tables.rows(0, 20).write.parquet(str(files))
+    crash(monkeypatch, 2, lambda: tables.run(data=files))
+    tables.rows(20, 40).write.mode("append").parquet(str(files))
+    assert tables.run(data=files).rows.total == 20
+    assert tables.held() == (fitting((0, 20)), violating((0, 20)))
+    assert tables.run(data=files).rows.total == 40
+    assert tables.held() == (fitting((0, 20), (0, 40)), violating((0, 20), (0, 40)))
+
+
+@pytest.mark.slow
+def test_what_was_staged_and_is_gone_is_not_staged_anew(
+    tables: Tables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    crash(monkeypatch, 2, lambda: tables.run(data=tables.rows(0, 20), run_id="once"))
+    for folder in staged_folders(tables):
+        shutil.rmtree(folder)
+    with pytest.raises(SourceError, match="are gone from"):
+        tables.run(data=tables.rows(0, 20), run_id="once")
+    assert tables.held() == ([], violating((0, 20)))
+
+
+# -- what is refused -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "most", [*(pytest.param(n, marks=pytest.mark.slow) for n in (3, 0)), "19%"]
+)
+def test_nothing_is_written_where_too_many_rows_violate(tables: Tables, most: Any) -> None:
+    report = tables.run(max_violations=most)
+    assert report.transfer is not None
+    assert report.transfer.conformed is None
+    assert "4 rows violate, more than" in report.transfer.note
+    assert not tables.good.exists()
+    assert not tables.bad.exists()
+    report = tables.run(data=tables.rows(0, 20), run_id="once", max_violations=most)
+    assert "4 rows violate" in report.transfer.note  # type: ignore[union-attr]
+    assert tables.held() == ([], [])
+    assert not staged_folders(tables)
+
+
+@pytest.mark.parametrize("most", [slow(4), "20%"])
+def test_rows_are_written_where_no_more_violate_than_may(tables: Tables, most: Any) -> None:
+    tables.run(max_violations=most)
+    assert tables.held() == (fitting((0, 20)), violating((0, 20)))
+
+
+@pytest.mark.parametrize("most", ["x", "101%", -1, "-1%", True, 1.5, ""])
+def test_what_is_no_number_of_violations_is_refused(tables: Tables, most: Any) -> None:
+    with pytest.raises(SignatureError, match="the most violations"):
+        tables.run(max_violations=most)
+
+
+def test_types_that_do_not_fit_write_nothing(tables: Tables) -> None:
+    report = tables.run(ModelSignature(inputs=Schema([ColSpec("integer", "missing")])))
+    assert report.transfer is not None
+    assert report.transfer.note == "nothing was written: the types do not fit"
+    assert not tables.good.exists()
+
+
+@pytest.mark.parametrize("which", ["good", "bad"])
+def test_a_table_that_does_not_fit_is_refused_before_anything_is_written(
+    tables: Tables, which: str
+) -> None:
+    path = getattr(tables, which)
+    tables.spark.sql("SELECT 1L AS b, 'x' AS t").write.format("delta").save(str(path))
+    with pytest.raises(SignatureError, match="does not fit") as caught:
+        tables.run()
+    assert "$.b is bigint there, and int here" in str(caught.value) or "it has no $.id" in str(
+        caught.value
+    )
+    other = tables.bad if which == "good" else tables.good
+    assert not other.exists()
+    assert len(tables.read(path)) == 1
+
+
+def test_the_tables_must_be_two_and_none_of_them_the_source(tables: Tables) -> None:
+    with pytest.raises(SignatureError, match="must go to two tables"):
+        tables.run(conformed=tables.bad)
+    with pytest.raises(SignatureError, match="cannot be written to the table"):
+        tables.run(conformed=tables.source)
+
+
+@pytest.mark.slow
+def test_a_run_id_is_of_one_set_of_rules(tables: Tables) -> None:
+    tables.run(run_id="monday")
+    with pytest.raises(SignatureError, match="begun with another policy"):
+        tables.run(run_id="monday", policy=Policy(casts="lossless", nulls="allow"))
+    tables.add(20, 40)
+    with pytest.raises(SignatureError, match="begun at version 0"):
+        tables.run(run_id="monday", version=1)
+    assert tables.held() == (fitting((0, 20)), violating((0, 20)))
+
+
+def test_columns_of_names_that_the_quarantine_adds_are_refused(tables: Tables) -> None:
+    with pytest.raises(SignatureError, match="_RUN_ID"):
+        tables.run(data=tables.rows(0, 3).selectExpr("*", "1 AS _RUN_ID"))
+
+
+@pytest.mark.slow
+def test_names_that_parquet_does_not_take(tables: Tables) -> None:
+    frame = tables.rows(0, 20).selectExpr("b AS `a b`", "named_struct('x,y', id) AS `s=`", "id")
+    wanted = ModelSignature(inputs=Schema([ColSpec("integer", "a b")]))
+    tables.run(wanted, data=frame, run_id="once")
+    found = {row["id"]: row["s="]["x,y"] for row in tables.read(tables.bad)}
+    assert found == {i: i for i in violating((0, 20))}
+
+
+# -- what was in the tables ----------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_overwrite_takes_the_place_of_what_was_there(tables: Tables) -> None:
+    tables.run()
+    tables.add(20, 40)
+    tables.run(mode="overwrite", version=1)
+    assert tables.held() == (fitting((0, 40)), violating((0, 40)))
+    # repeated it is a run that is done
+    tables.add(40, 60)
+    tables.run()
+    tables.run(mode="overwrite", version=1)
+    assert tables.held() == (fitting((0, 40), (0, 60)), violating((0, 40), (0, 60)))
+
+
+PARTED = ModelSignature(
+    inputs=Schema(
+        [ColSpec("integer", "b"), ColSpec("integer", "p"), ColSpec("integer", "q", False)]
+    )
+)
+
+
+def test_partitions_of_the_source_are_replaced_in_both_tables(
+    tables: Tables, tmp_path: Path
+) -> None:
+    from pyspark.sql.functions import expr
+
+    source = tmp_path / "parted"
+
+    def write(rows: DataFrame) -> None:
+        writer = rows.write.format("delta").partitionBy("p", "q").mode("overwrite")
+        writer.option("overwriteSchema", "true").save(str(source))
+
+    write(tables.rows(0, 30).withColumn("q", expr("IF(p = 2, NULL, p)")))
+    run = partial(tables.run, PARTED, data=source, mode="replace-partitions")
+    run()
+    good = tables.spark.read.format("delta").load(str(tables.good))
+    bad = tables.spark.read.format("delta").load(str(tables.bad))
+    first = {p: sorted(r["b"] for r in good.where(f"p = {p}").collect()) for p in range(3)}
+    assert first == {p: [i for i in fitting((0, 30)) if i % 3 == p] for p in range(3)}
+    # The new version has one partition with rows that conform alone, and one with NULL.
+    write(
+        tables.rows(100, 130)
+        .withColumn("q", expr("IF(p = 2, NULL, p)"))
+        .where("p = 2 OR p = 1 AND id % 10 = 5")
+    )
+    run()
+    assert {p: sorted(r["b"] for r in good.where(f"p = {p}").collect()) for p in range(3)} == {
+        0: [i for i in fitting((0, 30)) if i % 3 == 0],
+        1: [115],
+        2: [i for i in fitting((100, 130)) if i % 3 == 2],
+    }
+    assert {p: sorted(r["id"] for r in bad.where(f"p = {p}").collect()) for p in range(3)} == {
+        0: [i for i in violating((0, 30)) if i % 3 == 0],
+        1: [],
+        2: [i for i in violating((100, 130)) if i % 3 == 2],
+    }
+
+
+def test_partitions_are_replaced_in_tables_that_have_the_same_ones(tables: Tables) -> None:
+    with pytest.raises(SignatureError, match="partitioned by the same columns"):
+        tables.run(mode="replace-partitions")

@@ -1,0 +1,199 @@
+"""Reprocessing: rows leave the quarantine for the other table, and none is lost or doubled."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from spark_sig import ColSpec, ModelSignature, Policy, Schema, SignatureError, reprocess
+from spark_sig.errors import SourceError
+from spark_sig.quarantine import reprocessing
+from tests.transfers import (
+    LOSSLESS,
+    NESTED,
+    WANTED,
+    Tables,
+    crash,
+    fitting,
+    slow,
+    violating,
+)
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+# NULL is no violation any more; what is too large still is.
+NEWER = ModelSignature(
+    inputs=Schema([ColSpec("integer", "b", required=False), ColSpec("string", "t", required=False)])
+)
+NULL, LARGE = 3, 4  # the rows' last digits
+
+
+@pytest.fixture
+def tables(spark: SparkSession, tmp_path: Path) -> Tables:
+    return Tables(spark, tmp_path)
+
+
+def held(tables: Tables) -> tuple[list[Any], list[int]]:
+    good = sorted((row["b"] for row in tables.read(tables.good)), key=lambda b: (b is None, b))
+    return good, sorted(row["id"] for row in tables.read(tables.bad))
+
+
+def ending(digit: int, *ranges: tuple[int, int]) -> list[int]:
+    return [i for i in violating(*ranges) if i % 10 == digit]
+
+
+OTHERS = [ColSpec("long", "id"), ColSpec("integer", "p")]
+
+
+@pytest.mark.parametrize(
+    ("extra", "engine"),
+    [
+        ("forbid", "arrow"),
+        *(
+            slow(*case)
+            for case in itertools.product(("drop", "keep", "forbid"), ("auto", "arrow"))
+            if case != ("forbid", "arrow")
+        ),
+    ],
+)
+def test_rows_that_conform_now_move(tables: Tables, engine: Any, extra: Any) -> None:
+    """Whatever becomes of columns that no signature names, where there are any."""
+    others = [] if extra == "drop" else OTHERS[: 1 if extra == "keep" else 2]
+    older, newer = (
+        ModelSignature(inputs=Schema([*signature.inputs, *others])) for signature in (WANTED, NEWER)
+    )
+    policy = Policy(casts="lossless", extra=extra)
+    tables.run(older, data=tables.rows(0, 20).drop("l"), run_id="once", policy=policy)
+    before = {row["id"]: row.asDict(recursive=True) for row in tables.read(tables.bad)}
+    report = tables.reprocess(newer, engine=engine, policy=policy)
+    assert held(tables) == ([*fitting((0, 20)), None, None], [4, 14])
+    assert (report.rows.total, report.rows.violating, report.complete) == (4, 2, True)
+    assert report.transfer is not None
+    assert report.transfer.conformed is not None
+    assert report.transfer.quarantine is not None
+    assert (report.transfer.conformed.rows, report.transfer.quarantine.rows) == (2, 2)
+    for row in tables.read(tables.bad):
+        kept, then = row.asDict(recursive=True), before[row["id"]]
+        violations, signature = kept.pop("_violations"), kept.pop("_signature")
+        assert [v["expected"] for v in violations] == ["integer"]
+        assert signature == newer.fingerprint
+        assert kept == {name: then[name] for name in kept}
+        assert (kept["_run_id"], kept["_source_id"]) == ("once", "")
+
+
+@pytest.mark.slow
+def test_nested_columns_are_held_to_it_too(tables: Tables) -> None:
+    """They take Arrow: the rows that stay are still as they were."""
+    large = [ColSpec("integer", "b", required=False)]
+    tables.run(ModelSignature(inputs=Schema([*large, *NESTED.inputs.inputs[1:]])))
+    assert held(tables)[1] == [4, 7, 14, 17]
+    before = {row["id"]: row["l"] for row in tables.read(tables.bad)}
+    tables.spark.sql(f"UPDATE delta.`{tables.bad}` SET l = array(17L) WHERE id = 17")
+    tables.reprocess(ModelSignature(inputs=Schema([*large, *NESTED.inputs.inputs[1:]])))
+    assert held(tables)[1] == [4, 7, 14]
+    assert {row["id"]: row["l"] for row in tables.read(tables.bad)} == {
+        i: before[i] for i in (4, 7, 14)
+    }
+
+
+@pytest.mark.slow
+def test_rows_of_some_runs_alone(tables: Tables) -> None:
+    tables.run(run_id="monday")
+    tables.add(20, 40)
+    tables.run(run_id="tuesday", mode="append")
+    tables.reprocess(NEWER, run_id="tuesday")
+    assert held(tables)[1] == sorted([*violating((0, 20)), *ending(LARGE, (0, 40))])
+    tables.reprocess(NEWER, run_id=["monday", "tuesday", "none"])
+    assert held(tables)[1] == sorted(ending(LARGE, (0, 20), (0, 40)))
+
+
+@pytest.mark.parametrize("commits", [slow(0), 1])
+def test_a_call_that_broke_off_is_finished_by_the_next_one(
+    tables: Tables, monkeypatch: pytest.MonkeyPatch, commits: int
+) -> None:
+    tables.run()
+    crash(monkeypatch, commits, lambda: tables.reprocess(NEWER))
+    # rows that come between
+    tables.add(20, 40)
+    tables.run()
+    ranges = (0, 20), (0, 40)
+    moved = [None] * (2 if commits else 6)
+    report = tables.reprocess(NEWER)
+    assert report.rows.total == (4 if commits else 12)
+    assert held(tables) == (
+        [*fitting(*ranges), *moved],
+        sorted([*ending(LARGE, *ranges), *(ending(NULL, (0, 40)) if commits else [])]),
+    )
+    tables.reprocess(NEWER)
+    assert held(tables) == ([*fitting(*ranges), *[None] * 6], sorted(ending(LARGE, *ranges)))
+
+
+@pytest.mark.slow
+def test_a_call_with_other_rules_does_not_take_up_what_broke_off(
+    tables: Tables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tables.run()
+    crash(monkeypatch, 1, lambda: tables.reprocess(NEWER))
+    with pytest.raises(SourceError, match="not finished: repeat it first"):
+        tables.reprocess(WANTED)
+    with pytest.raises(SourceError, match="not finished: repeat it first"):
+        tables.reprocess(NEWER, run_id="monday")
+    tables.reprocess(NEWER)
+    assert held(tables) == ([*fitting((0, 20)), None, None], [4, 14])
+
+
+def test_of_two_calls_at_once_one_fails(tables: Tables, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second takes the number that the first one takes, before either has written."""
+    tables.run()
+    real, inner = reprocessing.written, list[str]()
+
+    def between(*given: Any, **named: Any) -> Any:
+        if not inner:
+            inner.append("begun")
+            tables.reprocess(NEWER, policy=Policy(casts="lossless", nan="reject"))
+        return real(*given, **named)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(reprocessing, "written", between)
+        with pytest.raises(SignatureError, match="begun with another policy"):
+            tables.reprocess(NEWER)
+    assert held(tables) == ([*fitting((0, 20)), None, None], [4, 14])
+
+
+@pytest.mark.slow
+def test_rows_that_were_deleted_meanwhile_stay_so(
+    tables: Tables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tables.run()
+    crash(monkeypatch, 1, lambda: tables.reprocess(NEWER))
+    tables.spark.sql(f"DELETE FROM delta.`{tables.bad}` WHERE id = 14")
+    report = tables.reprocess(NEWER)
+    assert held(tables) == ([*fitting((0, 20)), None, None], [4])
+    assert not report.complete
+
+
+def test_nothing_moves_where_types_do_not_fit(tables: Tables) -> None:
+    tables.run()
+    report = tables.reprocess(ModelSignature(inputs=Schema([ColSpec("long", "missing")])))
+    assert report.transfer is not None
+    assert report.transfer.note == "nothing was written: the types do not fit"
+    assert held(tables) == (fitting((0, 20)), violating((0, 20)))
+
+
+@pytest.mark.slow
+def test_an_empty_quarantine_moves_nothing(tables: Tables) -> None:
+    tables.run(data=tables.rows(0, 3), run_id="once")
+    report = tables.reprocess(NEWER)
+    assert report.rows.total == 0
+    assert held(tables) == ([0, 1, 2], [])
+
+
+def test_only_a_quarantine_can_be_reprocessed(tables: Tables) -> None:
+    with pytest.raises(SourceError, match="there is no quarantine"):
+        tables.reprocess(NEWER)
+    with pytest.raises(SignatureError, match="is no quarantine: it has no _violations"):
+        reprocess(tables.source, NEWER, conformed=tables.good, policy=LOSSLESS)
