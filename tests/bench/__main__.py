@@ -1,4 +1,4 @@
-"""Measure everything and print the ratios: ``python -m tests.bench [driver|spark|proof]``.
+"""Measure everything and print the ratios: ``python -m tests.bench [driver|spark|proof|transfer]``.
 
 Figures that are missed are printed as missed; nothing fails over them.
 """
@@ -60,12 +60,25 @@ def _proof() -> Iterator[Ratio]:
         spark.stop()
 
 
+def _transfer() -> Iterator[Ratio]:
+    from jobs.session import build_session
+    from tests.bench.transfer_cases import transfers
+
+    conf = {"spark.sql.shuffle.partitions": "2", "spark.databricks.delta.snapshotPartitions": "2"}
+    spark = build_session("spark_sig bench", driver_memory="6g", conf=conf)
+    try:
+        yield from transfers(spark, FOLDER, 8_000_000)
+    finally:
+        spark.stop()
+
+
 def main() -> None:
     """Print one line for each figure."""
-    asked = set(sys.argv[1:]) or {"driver", "spark", "proof"}
+    cases = {"driver": _driver, "spark": _spark, "proof": _proof, "transfer": _transfer}
+    asked = set(sys.argv[1:]) or cases.keys()
     print(f"{'medians of interleaved runs':<58} {'seconds':>10} {'base':>10} {'ratio':>8}  target")
     missed = total = 0
-    for name, measure in (("driver", _driver), ("spark", _spark), ("proof", _proof)):
+    for name, measure in cases.items():
         if name in asked:
             for ratio in measure():
                 total += 1
