@@ -1193,13 +1193,12 @@ def test_decimals_that_delta_rs_bounded_in_64_bits(
 
 def test_a_column_that_delta_rs_made_not_null_later(spark: SparkSession, tmp_path: Path) -> None:
     path = tmp_path / "t"
-    first = deltalake.Schema([deltalake.Field("k", "long", nullable=False)])
-    table = deltalake.DeltaTable.create(str(path), first)
-    rows = pa.table({"k": pa.array([1, 2])}, pa.schema([pa.field("k", pa.int64(), False)]))
-    deltalake.write_deltalake(table, rows, mode="append")
+    spark.sql(f"CREATE TABLE {on(path)} (k BIGINT NOT NULL) USING delta")
+    spark.sql(f"INSERT INTO {on(path)} VALUES (1), (2)")
     keys = ModelSignature(inputs=Schema([ColSpec("long", "k")]))
     report = validate(path, keys)
     assert [check.rung.value for check in report.checks] == ["schema"]
+    table = deltalake.DeltaTable(str(path))
     table.alter.add_columns([deltalake.Field("n", "long", nullable=False)])
     found = spark.read.format("delta").load(str(path))
     with pytest.raises(Exception, match="FAILED_READ_FILE"):
@@ -1208,6 +1207,18 @@ def test_a_column_that_delta_rs_made_not_null_later(spark: SparkSession, tmp_pat
     report = validate(path, ModelSignature(inputs=Schema(columns)))
     # Spark skips the check, without a look at the files: at least nobody is told that it was made
     assert [check.rung.value for check in report.checks] == ["schema", "assumed"]
+    assert "not checked for NULL" in report.to_text()
+
+
+def test_not_null_of_rows_that_delta_rs_wrote(spark: SparkSession, tmp_path: Path) -> None:
+    """It lists files that it has not read, in a commit that looks like any other of its own."""
+    path = tmp_path / "t"
+    spark.sql(f"CREATE TABLE {on(path)} (k BIGINT NOT NULL) USING delta")
+    spark.sql(f"INSERT INTO {on(path)} VALUES (1), (2)")
+    rows = pa.table({"k": pa.array([3])}, pa.schema([pa.field("k", pa.int64(), False)]))
+    deltalake.write_deltalake(str(path), rows, mode="append")
+    report = validate(path, ModelSignature(inputs=Schema([ColSpec("long", "k")])))
+    assert [check.rung.value for check in report.checks] == ["assumed"]
     assert "not checked for NULL" in report.to_text()
 
 
