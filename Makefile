@@ -53,6 +53,13 @@ env-spark35: .venv-spark35/.made ## make .venv-spark35 (Python 3.10 to 3.12), fo
 	@conf/setup-python.sh .venv-spark35 $(REQUIREMENTS)/spark35.txt 12
 	@touch $@
 
+.PHONY: env-cluster
+env-cluster: .venv-cluster/.made ## make .venv-cluster: what a cluster has, the locked dependencies alone
+
+.venv-cluster/.made: conf/setup-python.sh $(REQUIREMENTS)/build.txt $(REQUIREMENTS)/core.txt
+	@conf/setup-python.sh .venv-cluster $(REQUIREMENTS)/core.txt
+	@touch $@
+
 PEERS := pandera dqx gx cuallee mlflow
 .PHONY: env-peers
 env-peers: $(PEERS:%=.venv-peer-%/.made) ## make .venv-peer-NAME for each tool of bench-peers
@@ -69,7 +76,7 @@ demo: env java jars ## check 336,776 real flights against a good and a wrong sig
 
 .PHONY: test
 test: env java jars ## run the tests but for the slow ones
-	@$(PYTEST) -m "not slow and not matrix and not nightly"
+	@$(PYTEST) -m "not slow and not matrix and not nightly and not cluster"
 
 .PHONY: test-slow
 test-slow: env java jars ## run the slow tests, and those on Spark 3.5 where its environment is there
@@ -79,6 +86,10 @@ HISTORIES ?= 250
 .PHONY: nightly
 nightly: env java jars ## compare tables of HISTORIES random histories with and without proofs
 	@SPARK_SIG_HISTORIES=$(HISTORIES) $(PYTEST) --timeout=0 tests/test_histories.py
+
+.PHONY: cluster-test
+cluster-test: env env-cluster java jars wheel ## submit the job to a cluster of processes, and break some
+	@$(PYTEST) -m cluster
 
 .PHONY: lint
 lint: env ## ruff and mypy

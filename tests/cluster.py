@@ -1,0 +1,225 @@
+"""A standalone Spark cluster of processes on loopback: a master, workers, and jobs submitted to it.
+
+Its Python has the locked dependencies and nothing else: the project comes as a wheel with each job.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+PYTHON = ROOT / ".venv-cluster" / "bin" / "python"
+
+# Long enough for a loaded machine; what waits says what it waits for.
+PATIENCE = 240.0
+
+
+def until(found: Callable[[], object], what: str, seconds: float = PATIENCE) -> None:
+    """Wait until something is so.
+
+    Raises:
+        TimeoutError: where it is not, after so many seconds.
+    """
+    end = time.monotonic() + seconds
+    while not found():
+        if time.monotonic() > end:
+            raise TimeoutError(what)
+        time.sleep(0.01)
+
+
+@dataclass
+class Process:
+    """A process of ours, and those that it starts.
+
+    Args:
+        name: what it is called.
+        running: the process, the leader of its group.
+        log: where its output goes.
+    """
+
+    name: str
+    running: subprocess.Popen[bytes]
+    log: Path
+
+    @classmethod
+    def start(cls, name: str, command: Sequence[str], env: Mapping[str, str], log: Path) -> Process:
+        """Start it in a group of its own."""
+        with log.open("wb") as out:
+            running = subprocess.Popen(
+                list(command),
+                env=dict(env),
+                cwd=log.parent,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        return cls(name, running, log)
+
+    def says(self, pattern: str) -> bool:
+        """Say whether its output so far matches."""
+        return re.search(pattern, self.log.read_text(errors="replace")) is not None
+
+    def awaits(self, pattern: str) -> None:
+        """Wait until its output matches; fail where it ends before.
+
+        Raises:
+            AssertionError: where it does.
+        """
+
+        def found() -> bool:
+            over = self.running.poll() is not None
+            seen = self.says(pattern)
+            assert seen or not over, f"{self.name} has ended:\n{self.tail()}"
+            return seen
+
+        until(found, f"{self.name} does not say {pattern}")
+
+    def tail(self) -> str:
+        """Return the end of its output."""
+        return self.log.read_text(errors="replace")[-6000:]
+
+    def executors(self) -> list[int]:
+        """Return the ids of the executors that it has started, where it is a worker."""
+        found = []
+        for place in Path("/proc").glob("[0-9]*"):
+            try:
+                parent = int((place / "stat").read_text().rpartition(")")[2].split()[1])
+                command = (place / "cmdline").read_bytes()
+            except (OSError, IndexError):  # it has ended meanwhile
+                continue
+            if parent == self.running.pid and b"CoarseGrainedExecutorBackend" in command:
+                found.append(int(place.name))
+        return found
+
+    def kill(self) -> None:
+        """End it, and all that it has started, as a machine that is switched off."""
+        for pid in self.executors():
+            send(pid, signal.SIGKILL)
+        if self.running.poll() is None:
+            os.killpg(self.running.pid, signal.SIGKILL)
+        self.running.wait(30)
+
+
+def send(pid: int, number: signal.Signals) -> None:
+    """Send a signal to a process, unless it has ended."""
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        return
+
+
+@dataclass
+class Cluster:
+    """A master and its workers.
+
+    Args:
+        folder: where logs and what workers write go.
+        java_home: the Java to run.
+        wheel: the project.
+        jars: Delta's.
+    """
+
+    folder: Path
+    java_home: str
+    wheel: Path
+    jars: Sequence[Path]
+    master: Process | None = None
+    workers: list[Process] = field(default_factory=list)
+    started: int = 0
+    port: int = 0
+
+    @property
+    def url(self) -> str:
+        """Where the master listens."""
+        return f"spark://127.0.0.1:{self.port}"
+
+    @property
+    def home(self) -> Path:
+        """Spark, as pip has installed it."""
+        return next((PYTHON.parents[1] / "lib").glob("python3*/site-packages/pyspark"))
+
+    def env(self, **more: str) -> dict[str, str]:
+        """Return the environment of a process; nothing of this one's Spark or Python is in it."""
+        kept = {name: os.environ[name] for name in ("HOME", "LANG", "TMPDIR") if name in os.environ}
+        return {
+            **kept,
+            "PATH": f"{PYTHON.parent}:{self.java_home}/bin:/usr/bin:/bin",
+            "JAVA_HOME": self.java_home,
+            "SPARK_HOME": str(self.home),
+            "SPARK_LOCAL_IP": "127.0.0.1",
+            "SPARK_DAEMON_MEMORY": "256m",
+            "PYSPARK_PYTHON": str(PYTHON),
+            **more,
+        }
+
+    def start(self) -> None:
+        """Start a master and two workers."""
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        options = ["--host", "127.0.0.1", "--port", str(self.port), "--webui-port", "0"]
+        self.master = self._daemon("master", "master.Master", options, {})
+        self.master.awaits("I have been elected leader")
+        while len(self.workers) < 2:
+            self.add_worker()
+
+    def add_worker(self) -> None:
+        """Start another worker, of one core."""
+        self.started += 1
+        name = f"worker{self.started}"
+        local, work = self.folder / name / "local", self.folder / name / "work"
+        local.mkdir(parents=True)
+        options = ["--host", "127.0.0.1", "--port", "0", "--webui-port", "0", "--cores", "1"]
+        options += ["--memory", "1536m", "--work-dir", str(work), self.url]
+        worker = self._daemon(name, "worker.Worker", options, {"SPARK_LOCAL_DIRS": str(local)})
+        worker.awaits("Successfully registered with master")
+        self.workers.append(worker)
+
+    def _daemon(
+        self, name: str, part: str, options: Sequence[str], env: Mapping[str, str]
+    ) -> Process:
+        command = [str(self.home / "bin" / "spark-class"), f"org.apache.spark.deploy.{part}"]
+        log = self.folder / f"{name}.log"
+        return Process.start(name, [*command, *options], self.env(**env), log)
+
+    def submit(self, name: str, arguments: Sequence[str], **conf: str) -> Process:
+        """Submit ``jobs/validate.py``, the project with it as a wheel."""
+        given = {
+            "spark.executor.memory": "1g",
+            "spark.executor.cores": "1",
+            "spark.driver.memory": "1g",
+            "spark.driver.host": "127.0.0.1",
+            "spark.driver.bindAddress": "127.0.0.1",
+            "spark.ui.enabled": "false",
+            "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
+            "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
+            "spark.sql.shuffle.partitions": "2",
+            "spark.databricks.delta.snapshotPartitions": "2",
+            # a task for each file
+            "spark.sql.files.openCostInBytes": "128m",
+            **conf,
+        }
+        command = [str(self.home / "bin" / "spark-submit"), "--master", self.url]
+        # Executors put no file on their path that is called .whl.
+        zipped = self.folder / f"{self.wheel.stem}.zip"
+        shutil.copyfile(self.wheel, zipped)
+        command += ["--py-files", str(zipped), "--jars", ",".join(map(str, self.jars))]
+        for key, value in given.items():
+            command += ["--conf", f"{key}={value}"]
+        command += [str(ROOT / "jobs" / "validate.py"), *arguments]
+        return Process.start(name, command, self.env(), self.folder / f"{name}.log")
+
+    def stop(self) -> None:
+        """End all processes."""
+        for process in (*self.workers, *([self.master] if self.master else [])):
+            process.kill()
