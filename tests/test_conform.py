@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -145,7 +146,7 @@ def test_a_run_of_a_frame_that_broke_off_ends_with_the_rows_that_it_had_begun_wi
     frame = tables.spark.range(0, 100).selectExpr(*RANDOM)
     crash(monkeypatch, commits, lambda: tables.run(data=frame, run_id="once"))
     first = sorted(row["id"] for row in tables.read(tables.bad))
-    assert len(staged_folders(tables)) == (1 if commits else 0)
+    assert len(staged_folders(tables)) == (1 if commits == 2 else 0)
     if commits == 2:
         with pytest.raises(SourceError, match=r"run once .* of a DataFrame, was not finished"):
             tables.run(data=frame)
@@ -180,6 +181,125 @@ def test_what_was_staged_and_is_gone_is_not_staged_anew(
     with pytest.raises(SourceError, match="are gone from"):
         tables.run(data=tables.rows(0, 20), run_id="once")
     assert tables.held() == ([], violating((0, 20)))
+
+
+@pytest.mark.slow
+def test_what_was_staged_by_a_run_that_wrote_nothing_is_not_written(
+    tables: Tables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    crash(monkeypatch, 1, lambda: tables.run(data=tables.rows(0, 20), run_id="once"))
+    assert not staged_folders(tables)
+    tables.run(data=tables.rows(20, 40), run_id="once")
+    assert tables.held() == (fitting((20, 40)), violating((20, 40)))
+
+
+# -- what other runs have written meanwhile ------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [("overwrite", "overwrite"), slow("append", "overwrite"), slow("overwrite", "append")],
+)
+def test_a_run_that_another_one_has_overtaken_is_not_finished(
+    tables: Tables, monkeypatch: pytest.MonkeyPatch, first: str, second: str
+) -> None:
+    crash(monkeypatch, 1, lambda: tables.run(run_id="first", mode=first))
+    tables.run(run_id="second", mode=second)
+    before = tables.held()
+    with pytest.raises(SourceError, match="the run second has written to the tables since"):
+        tables.run(run_id="first", mode=first)
+    assert tables.held() == before
+    tables.run(run_id="third", mode="overwrite")
+    assert tables.held() == (fitting((0, 20)), violating((0, 20)))
+
+
+@pytest.mark.slow
+def test_runs_that_only_append_do_not_mind_each_other(
+    tables: Tables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    crash(monkeypatch, 1, lambda: tables.run(run_id="first"))
+    tables.run(run_id="second")
+    tables.run(run_id="first")
+    assert tables.held() == (fitting((0, 20), (0, 20)), violating((0, 20), (0, 20)))
+
+
+@pytest.fixture
+def conf(spark: SparkSession) -> Iterator[Callable[[str, str], None]]:
+    """Sets a conf of the session for as long as a test runs."""
+    changed: list[str] = []
+
+    def change(name: str, value: str) -> None:
+        spark.conf.set(name, value)
+        changed.append(name)
+
+    yield change
+    for name in changed:
+        spark.conf.unset(name)
+
+
+def test_overwrite_means_all_partitions_whatever_the_session_says(
+    tables: Tables, tmp_path: Path, conf: Callable[[str, str], None]
+) -> None:
+    source = tmp_path / "parted"
+    tables.rows(0, 30).write.format("delta").partitionBy("p").save(str(source))
+    tables.run(PARTS, data=source)
+    conf("spark.sql.sources.partitionOverwriteMode", "dynamic")
+    tables.spark.sql(f"DELETE FROM delta.`{source}` WHERE p <> 1 OR b IS NULL OR b > 100")
+    tables.run(PARTS, data=source, mode="overwrite")
+    assert tables.held() == ([i for i in fitting((0, 30)) if i % 3 == 1], [])
+
+
+PARTS = ModelSignature(inputs=Schema([ColSpec("integer", "b"), ColSpec("integer", "p")]))
+
+
+def test_commits_have_to_count_their_rows(tables: Tables, conf: Callable[[str, str], None]) -> None:
+    conf("spark.databricks.delta.history.metricsEnabled", "false")
+    with pytest.raises(SourceError, match="metricsEnabled is false"):
+        tables.run()
+    assert not tables.bad.exists()
+
+
+@pytest.mark.slow
+def test_a_quarantine_of_other_columns_in_another_order(tables: Tables) -> None:
+    extra = (
+        tables.rows(0, 0)
+        .selectExpr("CAST(NULL AS int) AS z", "*")
+        .select("z", "p", "id", "b", "t", "l")
+    )
+    extra.selectExpr("*", *ADDED).write.format("delta").save(str(tables.bad))
+    report = tables.run()
+    assert [check.path for check in report.checks if check.violated] == ["$.b", "$.b"]
+    assert tables.held() == (fitting((0, 20)), violating((0, 20)))
+
+
+ADDED = [
+    "CAST(NULL AS array<struct<path: string, code: string, expected: string, observed: string>>) "
+    "AS _violations",
+    *(f"CAST(NULL AS string) AS {name}" for name in ("_signature", "_source", "_source_id")),
+    "CAST(NULL AS bigint) AS _source_version",
+    "CAST(NULL AS string) AS _run_id",
+]
+
+
+@pytest.mark.slow
+def test_files_that_the_log_does_not_count(
+    tables: Tables, tmp_path: Path, conf: Callable[[str, str], None]
+) -> None:
+    source = tmp_path / "uncounted"
+    conf("spark.databricks.delta.stats.collect", "false")
+    tables.rows(0, 20).write.format("delta").save(str(source))
+    report = tables.run(data=source)
+    assert (report.rows.total, report.complete) == (20, True)
+
+
+@pytest.mark.slow
+def test_a_table_that_forgets_commits_is_refused(tables: Tables) -> None:
+    tables.run()
+    table = f"delta.`{tables.good}`"
+    forgets = "'delta.setTransactionRetentionDuration' = 'interval 1 day'"
+    tables.spark.sql(f"ALTER TABLE {table} SET TBLPROPERTIES ({forgets})")
+    with pytest.raises(SignatureError, match="it forgets commits"):
+        tables.run(run_id="again")
 
 
 # -- what is refused -----------------------------------------------------------------------------

@@ -111,7 +111,7 @@ def test_rows_of_some_runs_alone(tables: Tables) -> None:
     assert held(tables)[1] == sorted(ending(LARGE, (0, 20), (0, 40)))
 
 
-@pytest.mark.parametrize("commits", [slow(0), 1])
+@pytest.mark.parametrize("commits", [slow(0), slow(1), 2])
 def test_a_call_that_broke_off_is_finished_by_the_next_one(
     tables: Tables, monkeypatch: pytest.MonkeyPatch, commits: int
 ) -> None:
@@ -137,11 +137,13 @@ def test_a_call_with_other_rules_does_not_take_up_what_broke_off(
     tables: Tables, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tables.run()
-    crash(monkeypatch, 1, lambda: tables.reprocess(NEWER))
+    crash(monkeypatch, 2, lambda: tables.reprocess(NEWER))
     with pytest.raises(SourceError, match="not finished: repeat it first"):
         tables.reprocess(WANTED)
     with pytest.raises(SourceError, match="not finished: repeat it first"):
         tables.reprocess(NEWER, run_id="monday")
+    with pytest.raises(SourceError, match="not finished: repeat it first"):
+        tables.reprocess(NEWER, conformed=tables.good.parent / "other")
     tables.reprocess(NEWER)
     assert held(tables) == ([*fitting((0, 20)), None, None], [4, 14])
 
@@ -169,7 +171,7 @@ def test_rows_that_were_deleted_meanwhile_stay_so(
     tables: Tables, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tables.run()
-    crash(monkeypatch, 1, lambda: tables.reprocess(NEWER))
+    crash(monkeypatch, 2, lambda: tables.reprocess(NEWER))
     tables.spark.sql(f"DELETE FROM delta.`{tables.bad}` WHERE id = 14")
     report = tables.reprocess(NEWER)
     assert held(tables) == ([*fitting((0, 20)), None, None], [4])

@@ -48,12 +48,12 @@ class Commit:
 
     Args:
         version: the version of the table that it made.
-        rows: rows that it wrote.
+        rows: rows that it wrote; None where it does not say.
         record: what it says of itself.
     """
 
     version: int
-    rows: int
+    rows: int | None
     record: Mapping[str, Any]
 
 
@@ -77,6 +77,9 @@ def write_once(
         properties: table properties, for a table that does not exist yet.
     """
     writer = frame.write.format("delta").mode("overwrite" if overwrite else "append")
+    if overwrite and where is None:
+        # the session may mean only the partitions that there are rows of
+        writer = writer.option("partitionOverwriteMode", "static")
     writer = writer.option("txnAppId", stamp.app).option("txnVersion", str(stamp.number))
     writer = writer.option("userMetadata", stamp.text()).options(**(properties or {}))
     if where is not None:
@@ -145,12 +148,19 @@ def _in_state(spark: SparkSession, path: str, prefix: str) -> dict[str, int]:
     return {str(row["app"]): int(row["number"]) for row in rows.collect()}
 
 
+def commits_after(spark: SparkSession, path: str, version: int) -> list[Commit]:
+    """Return the commits since a version that say something of themselves."""
+    return [commit for commit in _history(spark, path, "") if commit.version > version]
+
+
 def _history(spark: SparkSession, path: str, limit: str) -> Iterator[Commit]:
     """Return the commits that say something of themselves, the newest first."""
     history = spark.sql(f"DESCRIBE HISTORY delta.{quoted(path)} {limit}")
     chosen = history.where("startswith(userMetadata, '{\"app\"')")
     for row in chosen.select("version", "userMetadata", "operationMetrics").collect():
         metrics = row["operationMetrics"] or {}
-        # where nothing is written Delta does not say so
-        rows = int(metrics.get("numOutputRows", 0))
-        yield Commit(int(row["version"]), rows, json.loads(row["userMetadata"]))
+        rows = metrics.get("numOutputRows")
+        if rows is None and metrics.get("numFiles") == "0":
+            rows = 0  # which Delta does not say
+        count = None if rows is None else int(rows)
+        yield Commit(int(row["version"]), count, json.loads(row["userMetadata"]))

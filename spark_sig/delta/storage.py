@@ -56,23 +56,24 @@ def is_folder(spark: SparkSession, path: str) -> bool:
         raise _unwritable(path, error) from error
 
 
-def remove_table(spark: SparkSession, path: str) -> None:
-    """Remove a Delta table that nobody else reads, its files and its log.
-
-    Spark Connect reaches no storage: there the table is emptied, and its files stay until somebody
-    removes the folder.
+def remove_folder(spark: SparkSession, path: str) -> None:
+    """Remove a folder and all in it, where there is one.
 
     Raises:
-        SourceError: where the storage cannot be reached.
+        SourceError: where the storage cannot be reached, as on Spark Connect.
     """
-    if is_classic(spark):
-        target, system, _ = _reach(spark, path)
-        try:
-            system.delete(target, True)
-        except spark_errors() as error:
-            raise _unwritable(path, error) from error
-        return
-    # VACUUM lists files in 10,000 tasks, and only without its check of the files' age.
+    target, system, _ = _reach(spark, path)
+    try:
+        system.delete(target, True)
+    except spark_errors() as error:
+        raise _unwritable(path, error) from error
+
+
+def empty_table(spark: SparkSession, path: str) -> None:
+    """Delete the rows of a table; its files stay.
+
+    VACUUM would list them in 10,000 tasks, and only without its check of the files' age.
+    """
     spark.sql(f"DELETE FROM delta.{quoted(path)}")
 
 

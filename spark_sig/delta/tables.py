@@ -50,6 +50,14 @@ def partition_columns(spark: SparkSession, snapshot: Snapshot) -> tuple[str, ...
     return tuple(detail.select("partitionColumns").collect()[0][0])
 
 
+def table_properties(spark: SparkSession, snapshot: Snapshot) -> dict[str, str]:
+    """Return the properties of a version; on Spark Connect those of the newest one."""
+    if is_classic(spark):
+        return dict(table_metadata(open_snapshot(spark, snapshot))["configuration"])
+    detail = spark.sql(f"DESCRIBE DETAIL delta.{quoted(snapshot.path)}")
+    return dict(detail.select("properties").collect()[0][0])
+
+
 def _names(columns: DataType) -> Iterator[str]:
     from pyspark.sql import types as T
 

@@ -17,10 +17,10 @@ from spark_sig.planner import Engine
 from spark_sig.policy import Policy
 from spark_sig.quarantine.asked import Asked, Mode
 from spark_sig.quarantine.partitions import replaced_partitions
-from spark_sig.quarantine.runs import Runs
-from spark_sig.quarantine.staging import staged, unstage
+from spark_sig.quarantine.runs import Run, Runs
+from spark_sig.quarantine.staging import STAGED, stage, staged, unstage
 from spark_sig.quarantine.targets import Targets
-from spark_sig.quarantine.transfer import Rows, transfer
+from spark_sig.quarantine.transfer import Rows, refuse_uncounted, transfer
 from spark_sig.report import Report, Transfer
 from spark_sig.sources import Resolved, resolve, session_of
 
@@ -89,6 +89,7 @@ def conform(
     """
     asked = Asked.of(signature, side, policy, engine, mode, row_key, min_rows, max_violations)
     spark = session_of(data)
+    refuse_uncounted(spark)
     source = resolve(data, version=version, timestamp=timestamp, spark=spark, counted=False)
     if source.frame.isStreaming:
         raise SignatureError(
@@ -158,17 +159,31 @@ def _conform(
     name = runs.default_id(version, asked.rules) if run_id is None else run_id
     run = runs.run(name, version, asked.rules)
     new = begun is None
-    if not new and runs.finished(name):
-        return transfer(rows, targets, run, None)
+    if begun is not None and STAGED in begun.record:
+        run = replace(run, record={STAGED: begun.record[STAGED]})
     if snapshot is not None:
-        return transfer(rows, targets, run, _replacing(source, asked, targets), new=new)
-    copy = staged(source, targets.quarantine, run, begun=not new)
-    report = _gate(copy, asked, run_id) if new else None
-    if report is None:
-        replacing = _replacing(copy, asked, targets)
-        report = transfer(Rows.of(copy, asked), targets, run, replacing, new=new)
+        replacing = None if not new and runs.finished(name) else _replacing(source, asked, targets)
+        return transfer(rows, targets, run, replacing, new=new)
+    if not new and runs.finished(name):
+        report = transfer(rows, targets, run, None)
+    else:
+        try:
+            run = stage(source, targets.quarantine, run) if new else run
+            report = _of_copy(staged(source, run), asked, targets, run, run_id, new=new)
+        except Exception:
+            if runs.begun(name) is None:
+                unstage(spark, targets.quarantine, run)
+            raise
     unstage(spark, targets.quarantine, run)
     return report
+
+
+def _of_copy(
+    copy: Resolved, asked: Asked, targets: Targets, run: Run, run_id: str | None, *, new: bool
+) -> Report:
+    if new and (refused := _gate(copy, asked, run_id)):
+        return refused
+    return transfer(Rows.of(copy, asked), targets, run, _replacing(copy, asked, targets), new=new)
 
 
 def _replacing(source: Resolved, asked: Asked, targets: Targets) -> str | None:

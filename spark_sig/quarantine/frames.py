@@ -113,9 +113,14 @@ def as_they_were(quarantined: DataFrame) -> DataFrame:
     return quarantined.select(*map(quoted, names))
 
 
-def rows_of(quarantined: DataFrame, source_id: str, run_id: str | None = None) -> DataFrame:
+def rows_of(
+    quarantined: DataFrame, plan: EnforcementPlan, source_id: str, run_id: str | None = None
+) -> DataFrame:
     """Return the rows of a source in the quarantine, or of one of its runs, as they were."""
     from pyspark.sql import functions as F
 
     mine = quarantined.where(F.col(SOURCE_ID) == source_id)
-    return as_they_were(mine if run_id is None else mine.where(F.col(RUN_ID) == run_id))
+    if run_id is not None:
+        mine = mine.where(F.col(RUN_ID) == run_id)
+    # The table may have them in another order, and others.
+    return mine.select(*map(quoted, plan.source.names))

@@ -9,13 +9,15 @@ from spark_sig.sqltext import literal, quoted
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
+    from pyspark.sql.types import StructType
 
     from spark_sig.quarantine.targets import Targets
 
 # Partitions that one run replaces: each is named in the condition of the commit.
 MOST = 10_000
 
-_KINDS = ("tinyint", "smallint", "int", "bigint", "boolean", "date", "string", "timestamp")
+# Types whose values text gives back, whatever the session.
+_KINDS = ("tinyint", "smallint", "int", "bigint", "boolean", "date", "string")
 
 
 def replaced_partitions(source: DataFrame, targets: Targets) -> str:
@@ -33,14 +35,16 @@ def replaced_partitions(source: DataFrame, targets: Targets) -> str:
             observed=f"{', '.join(columns) or 'none'}; "
             f"{', '.join(targets.quarantine.partitions) or 'none'}",
         )
-    kinds = {field.name: field.dataType.simpleString() for field in source.schema.fields}
+    kinds = _kinds(source.schema)
     for name in columns:
-        if kinds.get(name) not in _KINDS:
+        kind = kinds.get(name.lower(), "no such column")
+        theirs = [_kinds(target.schema)[name.lower()] for target in targets if target.schema]
+        if kind not in _KINDS or any(other != kind for other in theirs):
             raise SignatureError(
-                "partitions are replaced by columns of the source of a plain type",
+                "partitions are replaced by columns of a plain type, the same in source and tables",
                 path=name,
                 expected=f"one of {', '.join(_KINDS)}",
-                observed=kinds.get(name, "no such column"),
+                observed=", ".join([kind, *theirs]),
             )
     text = [f"CAST({quoted(name)} AS string) AS p{at}" for at, name in enumerate(columns)]
     found = source.selectExpr(*text).distinct().limit(MOST + 1).collect()
@@ -48,11 +52,18 @@ def replaced_partitions(source: DataFrame, targets: Targets) -> str:
         raise SignatureError(f"more than {MOST:,} partitions would be replaced", path="mode")
     parts = sorted(
         " AND ".join(
-            f"{quoted(name)} IS NULL"
-            if row[at] is None
-            else f"{quoted(name)} = CAST({literal(row[at])} AS {kinds[name]})"
-            for at, name in enumerate(columns)
+            _is(quoted(name), row[at], kinds[name.lower()]) for at, name in enumerate(columns)
         )
         for row in found
     )
     return " OR ".join(f"({part})" for part in parts) or "false"
+
+
+def _kinds(schema: StructType) -> dict[str, str]:
+    return {field.name.lower(): field.dataType.simpleString() for field in schema.fields}
+
+
+def _is(column: str, value: str | None, kind: str) -> str:
+    if not value:  # Delta keeps an empty text as NULL
+        return f"({column} IS NULL OR CAST({column} AS string) = '')"
+    return f"{column} = CAST({literal(value)} AS {kind})"

@@ -26,7 +26,7 @@ from spark_sig.quarantine.frames import (
 )
 from spark_sig.quarantine.runs import PREFIX, Run, digest
 from spark_sig.quarantine.targets import Target, Targets
-from spark_sig.quarantine.transfer import Rows, told, written
+from spark_sig.quarantine.transfer import Rows, refuse_uncounted, told, written
 from spark_sig.report import Report, Transfer
 from spark_sig.sources import Resolved, active_session
 from spark_sig.sqltext import literal, quoted
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
     from spark_sig.signature import SignatureSource
+
+_BY_DATA = "spark.databricks.delta.replaceWhere.dataColumns.enabled"
 
 # Runs whose rows are moved at a time: each is named in the condition of the commit.
 MOST = 10_000
@@ -84,6 +86,9 @@ def reprocess(
     spark = active_session()
     targets = Targets.of(spark, conformed, quarantine)
     _refuse_other_tables(targets.quarantine)
+    refuse_uncounted(spark)
+    if str(spark.conf.get(_BY_DATA, "true")).lower() == "false":
+        raise SourceError(f"no row can be moved where {_BY_DATA} is false: set it true")
     try:
         return _reprocessed(spark, targets, asked, chosen)
     except Exception as error:
@@ -93,6 +98,11 @@ def reprocess(
 def _refuse_other_tables(quarantine: Target) -> None:
     if quarantine.schema is None:
         raise SourceError(f"there is no quarantine {quarantine.place.name}")
+    if quarantine.properties.get("delta.appendOnly", "").lower() == "true":
+        raise SignatureError(
+            f"no row can be moved out of {quarantine.place.name}: it is delta.appendOnly",
+            path="quarantine",
+        )
     theirs = {name.lower() for name in quarantine.schema.names}
     if missing := [name for name in ADDED if name not in theirs]:
         raise SignatureError(
@@ -118,33 +128,41 @@ def _reprocessed(
 
 
 def _begun(spark: SparkSession, targets: Targets, asked: Asked, chosen: tuple[str, ...]) -> Run:
-    """Return the call that was not finished, or a new one.
+    """Return the call that was not finished, or a new one, which the quarantine then knows of.
 
-    Its number is the lock: of two calls that take the same one, the table of rows that conform
-    takes one commit.
+    A commit of no rows says so: of two calls that take the same number, the quarantine has one.
 
     Raises:
-        SourceError: where another call was not finished.
+        SourceError: where another call was not finished, or begins at the same time.
     """
-    conformed, quarantine = targets.conformed.path, targets.quarantine.path
-    assert conformed is not None
-    assert quarantine is not None
-    app = f"{PREFIX}:{digest(targets.ids)[:16]}:reprocess"
-    # The number first, and then the version that it is for.
-    first, second = last_number(spark, conformed, app), last_number(spark, quarantine, app)
-    begun = find_commit(spark, conformed, app, first) if first > second else None
-    number = max(first, second) + 1 if begun is None else first
-    version = read_snapshot(spark, quarantine).version
+    place = targets.quarantine
+    assert place.path is not None
+    app = f"{PREFIX}:{digest(place.table_id)[:16]}:reprocess"
+    intent = f"{app}:begun"
+    # The numbers first, and then the version that it is for.
+    first, second = last_number(spark, place.path, intent), last_number(spark, place.path, app)
+    begun = find_commit(spark, place.path, intent, first) if first > second else None
+    if first > second and begun is None:
+        raise SourceError(
+            f"rows of {place.place.name} were being moved, and its history no longer says where to"
+        )
+    version = read_snapshot(spark, place.path).version
     if begun is not None:
         version = int(begun.record["version"])
-    record = {"chosen": list(chosen)}
-    source = targets.quarantine.table_id
-    run = Run(f"reprocess-{number}", app, source, version, asked.rules, number, record)
-    if begun is not None and (asked.rules.differ(begun) or begun.record["chosen"] != list(chosen)):
+    number = first + 1 if begun is None else first
+    record = {"chosen": list(chosen), "conformed": targets.conformed.table_id}
+    run = Run(f"reprocess-{number}", app, place.table_id, version, asked.rules, number, record)
+    if begun is not None and (
+        asked.rules.differ(begun) or any(begun.record.get(k) != v for k, v in record.items())
+    ):
         raise SourceError(
-            f"rows of {targets.quarantine.place.name} at version {version} were being moved, with "
-            "another signature, policy or other runs, and that was not finished: repeat it first"
+            f"rows of {place.place.name} at version {version} were being moved, with another "
+            "signature or policy, of other runs or to another table, and that was not finished: "
+            "repeat it first"
         )
+    if begun is None:
+        nothing = read_version(spark, read_snapshot(spark, place.path)).where("false")
+        written(place, nothing, replace(run, app=intent))
     return run
 
 
@@ -159,20 +177,22 @@ def _moved(spark: SparkSession, targets: Targets, asked: Asked, run: Run) -> Rep
     newest = _read(spark, place).frame.where(condition)
     left = still_violating(newest, _wide(newest, asked), asked.signature.fingerprint)
     kept = written(place, left, run, overwrite=True, where=condition)
-    after = as_they_were(_read(spark, place, kept.version).frame.where(condition))
+    after = _read(spark, place, kept.version).frame.where(condition)
+    after = after.select(*map(quoted, rows.plan.source.names))
     tally = tally_parts([(after, rows.plan)], asked.policy.examples, asked.row_key, dirty=True)
-    if tally.rows != tally.violating:
+    moved_rows = moved.rows
+    if moved_rows is None or tally.rows != tally.violating:
         raise SourceError(
-            f"the quarantine {place.place.name} has {tally.rows:,} rows that were held to the "
-            f"signature, of which {tally.violating:,} violate it"
+            f"{moved.rows} rows were moved, and the quarantine {place.place.name} has "
+            f"{tally.rows:,} that were held to the signature, of which {tally.violating:,} violate"
         )
     transfer = Transfer(
         run.run_id,
         "reprocess",
-        told(targets.conformed, moved.version, moved.rows),
+        told(targets.conformed, moved.version, moved_rows),
         told(place, kept.version, tally.rows),
     )
-    tally = replace(tally, rows=tally.rows + moved.rows)
+    tally = replace(tally, rows=tally.rows + moved_rows)
     return _report(rows, tally, there.frame.count(), transfer)
 
 

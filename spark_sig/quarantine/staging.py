@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import secrets
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from spark_sig.delta.commits import Commit, find_commit, write_once
-from spark_sig.delta.log import read_snapshot, read_version
-from spark_sig.delta.storage import remove_table
+from spark_sig.delta.commits import find_commit, write_once
+from spark_sig.delta.log import is_classic, read_snapshot, read_version
+from spark_sig.delta.storage import empty_table, remove_folder
 from spark_sig.delta.tables import properties_for
 from spark_sig.errors import SourceError
 from spark_sig.quarantine.runs import Run, digest
@@ -21,46 +23,47 @@ if TYPE_CHECKING:
 # table's.
 _FOLDER = "_spark_sig"
 
+# What a run's commits call the place of its copy.
+STAGED = "staged"
 
-def staged(source: Resolved, quarantine: Target, run: Run, *, begun: bool) -> Resolved:
-    """Copy the rows of a source, unless the run has copied them before; return the copy.
 
-    Args:
-        source: what to copy.
-        quarantine: the table beside whose rows they are kept.
-        run: the run that they are for.
-        begun: whether it has written any of them yet.
+def stage(source: Resolved, quarantine: Target, run: Run) -> Run:
+    """Copy the rows of a source to a folder that nobody else writes to.
+
+    Returns:
+        The run, whose commits say where the copy is: of two jobs by one name, each with a copy of
+        its own, only one is believed.
+    """
+    path = f"{_folder(quarantine, run)}/{secrets.token_hex(8)}"
+    write_once(source.frame, path, run.stamp, properties=properties_for(source.frame.schema))
+    return replace(run, record={**run.record, STAGED: path})
+
+
+def staged(source: Resolved, run: Run) -> Resolved:
+    """Return the copy of a source that a run has made.
 
     Raises:
-        SourceError: where it has, and they are gone.
+        SourceError: where it is gone.
     """
-    spark, path = source.frame.sparkSession, _path(quarantine, run)
-    commit = _found(spark, path, run)
+    spark, path = source.frame.sparkSession, str(run.record[STAGED])
+    commit = find_commit(spark, path, run.app, run.number)
     if commit is None:
-        if begun:
-            raise SourceError(
-                f"the rows that the run {run.run_id} was begun with are gone from {path}: those "
-                f"that violate are in the quarantine {quarantine.place.name}, under _run_id"
-            )
-        write_once(source.frame, path, run.stamp, properties=properties_for(source.frame.schema))
-        commit = _found(spark, path, run)
-    if commit is None:
-        raise SourceError(f"the rows of {run.run_id} were staged, and are not at {path}")
-    snapshot = read_snapshot(spark, path, commit.version)
-    frame = read_version(spark, snapshot)
-    return Resolved(frame, source.info, commit.rows, place=source.place)
+        raise SourceError(
+            f"the rows that the run {run.run_id} was begun with are gone from {path}: those that "
+            "violate are in the quarantine, under its _run_id"
+        )
+    frame = read_version(spark, read_snapshot(spark, path, commit.version))
+    rows = frame.count() if commit.rows is None else commit.rows
+    return Resolved(frame, source.info, rows, place=source.place)
 
 
 def unstage(spark: SparkSession, quarantine: Target, run: Run) -> None:
-    """Remove what a run had staged, as it has ended."""
-    path = _path(quarantine, run)
-    if _found(spark, path, run) is not None:
-        remove_table(spark, path)
+    """Remove all that was staged under a run's name, as it has ended."""
+    if is_classic(spark):
+        remove_folder(spark, _folder(quarantine, run))
+    elif STAGED in run.record:
+        empty_table(spark, str(run.record[STAGED]))
 
 
-def _found(spark: SparkSession, path: str, run: Run) -> Commit | None:
-    return find_commit(spark, path, run.app, run.number)
-
-
-def _path(quarantine: Target, run: Run) -> str:
+def _folder(quarantine: Target, run: Run) -> str:
     return f"{quarantine.path}/{_FOLDER}/{digest([run.app, run.number])[:32]}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from spark_sig.delta.commits import Commit, find_commit, last_number
 from spark_sig.delta.log import read_snapshot, read_version
@@ -14,11 +14,11 @@ from spark_sig.gate.scan import explained, tally_parts
 from spark_sig.planner import Engine
 from spark_sig.policy import Policy
 from spark_sig.quarantine.asked import Asked
-from spark_sig.quarantine.frames import rows_of
+from spark_sig.quarantine.frames import as_they_were, rows_of
 from spark_sig.quarantine.runs import PREFIX, Run, digest
-from spark_sig.quarantine.staging import staged, unstage
+from spark_sig.quarantine.staging import STAGED, stage, staged, unstage
 from spark_sig.quarantine.targets import Target, Targets
-from spark_sig.quarantine.transfer import Rows, commit_of, told, written
+from spark_sig.quarantine.transfer import Rows, commit_of, refuse_uncounted, told, written
 from spark_sig.report import Report, Source, Transfer
 from spark_sig.sources import Resolved, active_session, refuse_values
 
@@ -95,6 +95,7 @@ class ConformBatches:
 
     def _transfer(self, frame: DataFrame, batch: int) -> None:
         spark = frame.sparkSession
+        refuse_uncounted(spark)
         source = Resolved(frame, Source("stream", self._stream))
         rows = Rows.of(source, self._asked)
         if rows.plan.findings:
@@ -105,16 +106,22 @@ class ConformBatches:
         targets = targets.made(good, bad, ())
         run = self._run(targets, batch, query_of(spark))
         first, second = (commit_of(target, run, frame) for target in reversed(targets))
-        if first is not None:
-            self._refuse_other(run, first)
+        for found in filter(None, (first, second)):
+            self._refuse_other(run, frame, found)
         if second is None:
-            copy = staged(source, targets.quarantine, run, begun=first is not None)
-            rows = Rows.of(copy, self._asked)
+            run = self._staged(run, source, targets, first)
+            rows = Rows.of(staged(source, run), self._asked)
             self._written(targets.quarantine, rows.violating(run), run)
             self._written(targets.conformed, rows.conforming(), run)
-        elif first is not None and run.record["query"] is None:
-            self._refuse_others(run, frame, first.rows + second.rows)
         unstage(spark, targets.quarantine, run)
+
+    def _staged(self, run: Run, source: Resolved, targets: Targets, first: Commit | None) -> Run:
+        """Return the batch as it was begun; one that was not is copied."""
+        if first is not None:
+            return replace(run, record=_known(first))
+        if run.record["query"] is None:
+            run = replace(run, record={**run.record, "digest": _digest(source.frame)})
+        return stage(source, targets.quarantine, run)
 
     @property
     def _identity(self) -> str:
@@ -134,14 +141,13 @@ class ConformBatches:
             {"query": query},
         )
 
-    def _refuse_other(self, run: Run, found: Commit) -> None:
-        """Refuse a batch of another checkpoint, whose numbers begin anew."""
-        if found.record.get("query") != run.record["query"]:
-            raise self._misnamed()
+    def _refuse_other(self, run: Run, frame: DataFrame, found: Commit) -> None:
+        """Refuse a batch of another checkpoint, whose numbers begin anew.
 
-    def _refuse_others(self, run: Run, frame: DataFrame, rows: int) -> None:
-        """Refuse a batch that is written already, and has another number of rows."""
-        if frame.count() != rows:
+        Spark Connect does not say which one it is of: there the rows have to be the same.
+        """
+        query, digest = run.record["query"], found.record.get("digest")
+        if found.record.get("query") != query or (query is None and digest != _digest(frame)):
             raise self._misnamed()
 
     def _misnamed(self) -> SignatureError:
@@ -176,9 +182,9 @@ class ConformBatches:
         good, bad = _total(conformed), _total(quarantined)
         assert targets.quarantine.path is not None
         snapshot = read_snapshot(spark, targets.quarantine.path, quarantined.version)
-        mine = rows_of(read_version(spark, snapshot), self._identity)
-        rows = Rows.of(Resolved(mine, Source("stream", self._stream)), self._asked)
-        asked = self._asked
+        there, asked = read_version(spark, snapshot), self._asked
+        rows = Rows.of(Resolved(as_they_were(there), Source("stream", self._stream)), asked)
+        mine = rows_of(there, rows.plan, self._identity)
         tally = tally_parts([(mine, rows.plan)], asked.policy.examples, dirty=True)
         if good is None or bad is None:
             raise SourceError(
@@ -218,7 +224,19 @@ class ConformBatches:
         return found
 
 
+def _known(found: Commit) -> dict[str, Any]:
+    return {k: found.record[k] for k in ("query", "digest", STAGED) if k in found.record}
+
+
+def _digest(frame: DataFrame) -> str:
+    """Return what tells rows from others, in any order."""
+    values = "CAST(xxhash64(to_json(struct(*))) AS decimal(20))"
+    count, total = frame.selectExpr("count(*)", f"sum({values})").collect()[0]
+    return f"{count}:{total}"
+
+
 def _total(last: Commit | None) -> int | None:
     """Return how many rows a stream has written to a table; None where nobody knows any more."""
-    before = None if last is None else last.record.get("before")
-    return None if last is None or before is None else int(before) + last.rows
+    if last is None or last.rows is None or last.record.get("before") is None:
+        return None
+    return int(last.record["before"]) + last.rows

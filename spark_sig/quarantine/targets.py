@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from spark_sig.delta.log import read_snapshot, read_version
 from spark_sig.delta.places import Place
-from spark_sig.delta.tables import make_table, partition_columns
+from spark_sig.delta.tables import make_table, partition_columns, table_properties
 from spark_sig.errors import SignatureError, SourceError
 from spark_sig.naming import member_path
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
-    from pyspark.sql.types import StructType
+    from pyspark.sql.types import StructField, StructType
+
+# The property by which a table forgets who has written to it.
+FORGETS = "delta.setTransactionRetentionDuration"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +35,7 @@ class Target:
         version: its version; -1 where it does not exist yet.
         partitions: the columns that it is partitioned by.
         schema: its columns; None where it does not exist yet.
+        properties: its properties.
     """
 
     what: str
@@ -40,6 +45,7 @@ class Target:
     version: int = -1
     partitions: tuple[str, ...] = ()
     schema: StructType | None = None
+    properties: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, spark: SparkSession, what: str, name: str | os.PathLike[str]) -> Target:
@@ -65,6 +71,7 @@ class Target:
             version=snapshot.version,
             partitions=partition_columns(spark, snapshot),
             schema=read_version(spark, snapshot).schema,
+            properties=table_properties(spark, snapshot),
         )
 
     def refuse_misfit(self, columns: StructType) -> None:
@@ -84,21 +91,23 @@ class Target:
     def _misfits(self, columns: StructType) -> Iterator[str]:
         if self.schema is None:
             return
-        theirs = {field.name.lower(): field for field in self.schema.fields}
-        for field in columns.fields:
-            path, type_ = member_path("$", field.name), field.dataType.simpleString()
-            target = theirs.pop(field.name.lower(), None)
+        if FORGETS in self.properties:
+            yield f"it forgets commits ({FORGETS}), and with them what is written already"
+        theirs = {column.name.lower(): column for column in self.schema.fields}
+        for column in columns.fields:
+            path, type_ = member_path("$", column.name), column.dataType.simpleString()
+            target = theirs.pop(column.name.lower(), None)
             if target is None:
                 yield f"it has no {path} ({type_})"
                 continue
             stored = target.dataType.simpleString()
             if stored != type_:
                 yield f"{path} is {stored} there, and {type_} here"
-            elif field.nullable and not target.nullable:
+            elif (column.nullable and not target.nullable) or _is_stricter(target, column):
                 yield f"{path} may not be NULL there"
-        for field in theirs.values():
-            if not field.nullable:
-                yield f"its {member_path('$', field.name)}, which may not be NULL, is not written"
+        for column in theirs.values():
+            if not column.nullable:
+                yield f"its {member_path('$', column.name)}, which may not be NULL, is not written"
 
     def made(self, rows: DataFrame, partitions: Sequence[str]) -> Target:
         """Return the same, made where it does not exist, of the columns of some rows."""
@@ -206,6 +215,12 @@ class Targets(NamedTuple):
     def exist(self) -> bool:
         """Whether both do."""
         return self.conformed.path is not None and self.quarantine.path is not None
+
+
+def _is_stricter(one: StructField, other: StructField) -> bool:
+    """Say whether a column may not be NULL somewhere inside, where another may."""
+    strict = re.search(r'"(nullable|containsNull|valueContainsNull)":false', one.dataType.json())
+    return strict is not None and one.dataType != other.dataType
 
 
 def _no_table(name: str, what: str, observed: str) -> SourceError:

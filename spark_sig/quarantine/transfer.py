@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from spark_sig.compile.spark import source_schema
-from spark_sig.delta.commits import Commit, find_commit, named_commit, write_once
+from spark_sig.delta.commits import Commit, commits_after, find_commit, named_commit, write_once
 from spark_sig.delta.log import read_snapshot, read_version
 from spark_sig.errors import SignatureError, SourceError
 from spark_sig.gate.scan import tally_parts
@@ -21,13 +21,16 @@ from spark_sig.quarantine.frames import (
     rows_of,
     violating_rows,
 )
-from spark_sig.quarantine.runs import Run
+from spark_sig.quarantine.runs import PREFIX, Run
 from spark_sig.quarantine.targets import Target, Targets
 from spark_sig.report import Report, Transfer, Written
 from spark_sig.sources import Resolved
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
+    from pyspark.sql import DataFrame, SparkSession
+
+
+_COUNTS = "spark.databricks.delta.history.metricsEnabled"
 
 
 class Rows(NamedTuple):
@@ -89,6 +92,16 @@ class Rows(NamedTuple):
         return violating_rows(self.source.frame, self.plan, origin)
 
 
+def refuse_uncounted(spark: SparkSession) -> None:
+    """Refuse a session whose commits do not say how many rows they write.
+
+    Raises:
+        SourceError: where it is one.
+    """
+    if str(spark.conf.get(_COUNTS, "true")).lower() == "false":
+        raise SourceError(f"commits do not count their rows where {_COUNTS} is false: set it true")
+
+
 def transfer(
     rows: Rows, targets: Targets, run: Run, replacing: str | None, *, new: bool = False
 ) -> Report:
@@ -109,10 +122,44 @@ def transfer(
     quarantined = written(
         targets.quarantine, rows.violating(run), run, overwrite=replaces, where=replacing, new=new
     )
+    _refuse_overtaken(rows, targets, run, quarantined)
     conformed = written(
         targets.conformed, rows.conforming(), run, overwrite=replaces, where=replacing, new=new
     )
+    if conformed.rows is None and replaces:
+        conformed = replace(conformed, rows=_count(rows, targets.conformed, conformed, replacing))
     return reported(rows, targets, run, quarantined, conformed)
+
+
+def _refuse_overtaken(rows: Rows, targets: Targets, run: Run, quarantined: Commit) -> None:
+    """Refuse to finish a run of which another one has replaced rows, or would lose its own.
+
+    Raises:
+        SourceError: where there is one.
+    """
+    spark, (conformed, quarantine) = rows.source.frame.sparkSession, targets
+    assert conformed.path is not None
+    assert quarantine.path is not None
+    later = [
+        commit
+        for commit in commits_after(spark, quarantine.path, quarantined.version)
+        if str(commit.record["app"]).startswith(f"{PREFIX}:")
+        and not (run.rules.mode == commit.record.get("mode") == "append")
+    ]
+    if later and commit_of(conformed, run, rows.source.frame) is None:
+        raise SourceError(
+            f"the run {run.run_id} was not finished, and the run {later[-1].record['run_id']} has "
+            "written to the tables since: one of them would replace rows of the other; repeat it "
+            "under another run id"
+        )
+
+
+def _count(rows: Rows, target: Target, commit: Commit, where: str | None) -> int:
+    """Count the rows of a commit that replaced others and does not say."""
+    spark = rows.source.frame.sparkSession
+    assert target.path is not None
+    there = read_version(spark, read_snapshot(spark, target.path, commit.version))
+    return (there if where is None else there.where(where)).count()
 
 
 def written(
@@ -174,21 +221,26 @@ def reported(
     spark, asked = rows.source.frame.sparkSession, rows.asked
     assert targets.quarantine.path is not None
     there = read_version(spark, read_snapshot(spark, targets.quarantine.path, quarantined.version))
-    mine = rows_of(there, run.source, run.run_id)
+    mine = rows_of(there, rows.plan, run.source, run.run_id)
     tally = tally_parts([(mine, rows.plan)], asked.policy.examples, asked.row_key, dirty=True)
-    if not tally.rows == tally.violating == quarantined.rows:
+    if conformed.rows is None or not tally.rows == tally.violating == (
+        tally.rows if quarantined.rows is None else quarantined.rows
+    ):
         raise SourceError(
-            f"the quarantine {targets.quarantine.place.name} has {tally.rows:,} rows of the run "
-            f"{run.run_id}, of which {tally.violating:,} violate; {quarantined.rows:,} were written"
+            f"the run {run.run_id} has written {conformed.rows} rows to "
+            f"{targets.conformed.place.name} and {quarantined.rows} to the quarantine "
+            f"{targets.quarantine.place.name}, which has {tally.rows:,}, of which "
+            f"{tally.violating:,} violate"
         )
     source = rows.source.counted()
     found = Report.of(
         rows.plan,
-        replace(tally, rows=quarantined.rows + conformed.rows),
+        replace(tally, rows=tally.rows + conformed.rows),
         signature=asked.signature.fingerprint,
         side=asked.side,
         source=source.info,
-        expected_rows=source.expected_rows,
+        # What the log does not count is counted nowhere else.
+        expected_rows=None if source.info.uncounted else source.expected_rows,
         min_rows=asked.min_rows,
         row_key=asked.row_key,
         schema=asked.signature.side(asked.side),
@@ -197,7 +249,7 @@ def reported(
         run.run_id,
         asked.mode,
         told(targets.conformed, conformed.version, conformed.rows),
-        told(targets.quarantine, quarantined.version, quarantined.rows),
+        told(targets.quarantine, quarantined.version, tally.rows),
     )
     return replace(found, transfer=said)
 
