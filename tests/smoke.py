@@ -149,7 +149,7 @@ def transfers(spark, path: str, signature, folder: Path) -> dict[str, object]:  
     for turn in ("first", "again"):
         report = conform(changing, signature, conformed=both[0], quarantine=both[1], run_id="once")
         seen[f"frame.{turn}"] = [report.rows.total, sum(counts(*both))]
-    seen["staged"] = [f.name for f in both[1].glob("_spark_sig/*/*.parquet")]
+    seen["staged"] = [f.name for f in both[1].glob("_spark_sig/**/*.parquet")]
     columns = list(signature.side("inputs"))
     columns[1] = ColSpec("double", "price", required=False)
     looser = ModelSignature(inputs=Schema(columns))

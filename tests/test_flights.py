@@ -74,10 +74,11 @@ def test_the_readme_runs(
     names: dict[str, Any] = {"spark": spark}
     for block in blocks:
         # The reader has run `make demo`, and stands in the checkout.
-        here = block.replace("build/demo/flights", str(flights / "build/demo/flights"))
+        here = block.replace("build/demo/", f"{flights}/build/demo/")
         exec(compile(here, "README.md", "exec"), names)
     assert names["report"].conforms
     assert "conforms" in capsys.readouterr().out.lower()
     # What the README calls lazy has not run yet.
     assert names["features"].count() == ROWS
     assert (names["conformed"].count(), names["rejected"].count()) == (ROWS, 0)
+    assert names["sink"].report().rows.total == ROWS
