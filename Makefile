@@ -46,11 +46,12 @@ env-mlflow: .venv-mlflow/.made ## make .venv-mlflow, for conformance runs and th
 	@conf/setup-python.sh .venv-mlflow $(REQUIREMENTS)/mlflow.txt
 	@touch $@
 
-.PHONY: env-spark35
-env-spark35: .venv-spark35/.made ## make .venv-spark35 (Python 3.10 to 3.12), for the tests on Spark 3.5
+OLDER := 35 40
+.PHONY: env-older
+env-older: $(OLDER:%=.venv-spark%/.made) ## make .venv-spark35 and .venv-spark40 (Python 3.10 to 3.12), for older Sparks
 
-.venv-spark35/.made: conf/setup-python.sh $(REQUIREMENTS)/build.txt $(REQUIREMENTS)/spark35.txt
-	@conf/setup-python.sh .venv-spark35 $(REQUIREMENTS)/spark35.txt 12
+.venv-spark%/.made: conf/setup-python.sh $(REQUIREMENTS)/build.txt $(REQUIREMENTS)/spark%.txt
+	@conf/setup-python.sh .venv-spark$* $(REQUIREMENTS)/spark$*.txt 12
 	@touch $@
 
 .PHONY: env-cluster
@@ -139,6 +140,7 @@ lock: ## write the locks anew, keeping versions that still fit (needs uv; UPGRAD
 	cd $(REQUIREMENTS) && $(LOCK) $(UPGRADE) --constraint dev.txt core.in -o core.txt
 	cd $(REQUIREMENTS) && $(LOCK) $(UPGRADE) --override mlflow-overrides.txt mlflow.in -o mlflow.txt
 	cd $(REQUIREMENTS) && $(LOCK) $(UPGRADE) spark35.in -o spark35.txt
+	cd $(REQUIREMENTS) && $(LOCK) $(UPGRADE) spark40.in -o spark40.txt
 	cd $(REQUIREMENTS) && $(LOCK) $(UPGRADE) peer-pandera.in -o peer-pandera.txt
 	cd $(REQUIREMENTS) && $(LOCK) $(UPGRADE) peer-dqx.in -o peer-dqx.txt
 	cd $(REQUIREMENTS) && $(LOCK) $(UPGRADE) peer-gx.in -o peer-gx.txt

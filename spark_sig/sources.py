@@ -184,12 +184,14 @@ def active_session() -> SparkSession:
     Raises:
         SourceError: where none is running.
     """
+    from pyspark.errors import PySparkRuntimeError
     from pyspark.sql import SparkSession
 
-    session = SparkSession.getActiveSession()
-    if session is None:
-        raise SourceError("no Spark session is running; start one first")
-    return session
+    try:
+        # also the default one: in a thread of the user's own none is active
+        return SparkSession.active()
+    except PySparkRuntimeError as error:
+        raise SourceError("no Spark session is running; start one first") from error
 
 
 def _catalog(

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from spark_sig.delta.conflicts import until_committed
 from spark_sig.delta.log import find_snapshot, is_classic, open_snapshot, read_snapshot
 from spark_sig.delta.names import why_no_delta
 from spark_sig.delta.query import Query
@@ -84,7 +85,8 @@ def write_once(
     writer = writer.option("userMetadata", stamp.text()).options(**(properties or {}))
     if where is not None:
         writer = writer.option("replaceWhere", where)
-    writer.save(path)
+    # where the other one was this very transaction, the table leaves it out the second time
+    until_committed(lambda: writer.save(path))
 
 
 def find_commit(spark: SparkSession, path: str, app: str, number: int) -> Commit | None:

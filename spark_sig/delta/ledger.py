@@ -9,8 +9,6 @@ may be optimized, vacuumed, and rows of it may be deleted at any time.
 from __future__ import annotations
 
 import os
-import re
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
@@ -18,6 +16,7 @@ from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
+from spark_sig.delta.conflicts import until_committed
 from spark_sig.delta.log import (
     Snapshot,
     first_line,
@@ -62,13 +61,6 @@ _TYPES = {name: kind.removesuffix("_ltz") for name, kind in COLUMNS.items()}
 
 # Facts that the driver holds; more stay in Spark's cache.
 FEW_FACTS = 10_000
-
-# How often a commit is tried against others, and the seconds after which it first is again.
-_ATTEMPTS, _PAUSE = 6, 0.1
-_CONFLICT = re.compile(
-    r"(Concurrent|MetadataChanged|ProtocolChanged|AlreadyExists)\w*Exception|ALREADY_EXISTS"
-    r"|DELTA_(CONCURRENT|METADATA_CHANGED|PROTOCOL_CHANGED|CREATE_TABLE_WITH_NON_EMPTY_LOCATION)"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,15 +212,8 @@ class Ledger:
         rest = {part.name: F.lit(getattr(key, part.name)) for part in fields(key)}
         rest |= {"at": F.current_timestamp(), "engine": F.lit(_engine())}
         rows = facts.withColumns(rest).select(*COLUMNS).coalesce(1)
-        for attempt in range(_ATTEMPTS):
-            try:
-                # unlike a save by path, this makes no table where there is none any more
-                rows.writeTo(f"delta.{quoted(self.path)}").append()
-                return
-            except spark_errors() as error:
-                if attempt + 1 == _ATTEMPTS or not _CONFLICT.search(str(error)):
-                    raise
-            time.sleep(_PAUSE * 2**attempt)
+        # unlike a save by path, this makes no table where there is none any more
+        until_committed(rows.writeTo(f"delta.{quoted(self.path)}").append)
 
     @contextmanager
     def _failing(self, verb: str) -> Iterator[None]:
@@ -258,28 +243,25 @@ def open_ledger(spark: SparkSession, name: str | os.PathLike[str]) -> Ledger:
     refuse = partial(_no_ledger, text)
     try:
         place = Place.of(spark, name, refuse)
-        for attempt in range(_ATTEMPTS):
+        path = place.location(spark, refuse)
+        if path is None:
+            _make(spark, place.sql)
             path = place.location(spark, refuse)
-            if path is not None:
-                return _checked(spark, text, path)
-            _make(spark, place.sql, attempt)
+        if path is not None:
+            return _checked(spark, text, path)
     except spark_errors() as error:
         raise SourceError(f"the ledger {text} cannot be opened: {first_line(error)}") from error
     raise _no_ledger(text, "something that is no Delta table")
 
 
-def _make(spark: SparkSession, table: str, attempt: int) -> None:
+def _make(spark: SparkSession, table: str) -> None:
     """Make a ledger; nothing happens where there is something, or another job makes it."""
     columns = ", ".join(f"{quoted(name)} {kind}" for name, kind in COLUMNS.items())
-    try:
-        spark.sql(
-            f"CREATE TABLE IF NOT EXISTS {table} ({columns}) USING delta "
-            f"TBLPROPERTIES ('{PROPERTY}' = '{FORM}')"
-        )
-    except spark_errors() as error:
-        if attempt + 1 == _ATTEMPTS or not _CONFLICT.search(str(error)):
-            raise
-        time.sleep(_PAUSE * 2**attempt)
+    text = (
+        f"CREATE TABLE IF NOT EXISTS {table} ({columns}) USING delta "
+        f"TBLPROPERTIES ('{PROPERTY}' = '{FORM}')"
+    )
+    until_committed(lambda: spark.sql(text))
 
 
 def _checked(spark: SparkSession, text: str, path: str) -> Ledger:

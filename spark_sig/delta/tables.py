@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from spark_sig.delta.conflicts import until_committed
 from spark_sig.delta.log import Snapshot, is_classic, open_snapshot, table_metadata
 from spark_sig.delta.places import Place
 from spark_sig.sqltext import quoted
@@ -36,10 +37,10 @@ def make_table(rows: DataFrame, place: Place, partitions: Sequence[str]) -> None
     # Two jobs may make it at the same time.
     writer = rows.where("false").write.format("delta").mode("ignore").partitionBy(*partitions)
     writer = writer.options(**properties_for(rows.schema))
-    if place.path is None:
-        writer.saveAsTable(place.sql)
+    if (path := place.path) is None:
+        until_committed(lambda: writer.saveAsTable(place.sql))
     else:
-        writer.save(place.path)
+        until_committed(lambda: writer.save(path))
 
 
 def partition_columns(spark: SparkSession, snapshot: Snapshot) -> tuple[str, ...]:

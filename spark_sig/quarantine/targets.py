@@ -116,6 +116,8 @@ class Target:
         made = self.found(rows.sparkSession)
         if made.path is None:
             raise SourceError(f"the {self.what} table {self.place.name} cannot be made")
+        if self.path is None:  # another job may have made it, of other columns
+            made.refuse_misfit(rows.schema)
         return made
 
 
