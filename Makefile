@@ -92,6 +92,11 @@ nightly: env java jars ## compare tables of HISTORIES random histories with and 
 cluster-test: env env-cluster java jars wheel ## submit the job to a cluster of processes, and break some
 	@$(PYTEST) -m cluster
 
+MINUTES ?= 10
+.PHONY: soak
+soak: env java jars ## kill and restart batches and streams for MINUTES, and see that no row is lost
+	@$(RUN) $(PYTHON_BIN) -m tests.soak --minutes $(MINUTES)
+
 .PHONY: lint
 lint: env ## ruff and mypy
 	@$(PYTHON_BIN) -m ruff check .

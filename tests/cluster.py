@@ -6,116 +6,16 @@ Its Python has the locked dependencies and nothing else: the project comes as a 
 from __future__ import annotations
 
 import os
-import re
 import shutil
-import signal
 import socket
-import subprocess
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.processes import Process
+
 ROOT = Path(__file__).parents[1]
 PYTHON = ROOT / ".venv-cluster" / "bin" / "python"
-
-# Long enough for a loaded machine; what waits says what it waits for.
-PATIENCE = 240.0
-
-
-def until(found: Callable[[], object], what: str, seconds: float = PATIENCE) -> None:
-    """Wait until something is so.
-
-    Raises:
-        TimeoutError: where it is not, after so many seconds.
-    """
-    end = time.monotonic() + seconds
-    while not found():
-        if time.monotonic() > end:
-            raise TimeoutError(what)
-        time.sleep(0.01)
-
-
-@dataclass
-class Process:
-    """A process of ours, and those that it starts.
-
-    Args:
-        name: what it is called.
-        running: the process, the leader of its group.
-        log: where its output goes.
-    """
-
-    name: str
-    running: subprocess.Popen[bytes]
-    log: Path
-
-    @classmethod
-    def start(cls, name: str, command: Sequence[str], env: Mapping[str, str], log: Path) -> Process:
-        """Start it in a group of its own."""
-        with log.open("wb") as out:
-            running = subprocess.Popen(
-                list(command),
-                env=dict(env),
-                cwd=log.parent,
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-        return cls(name, running, log)
-
-    def says(self, pattern: str) -> bool:
-        """Say whether its output so far matches."""
-        return re.search(pattern, self.log.read_text(errors="replace")) is not None
-
-    def awaits(self, pattern: str) -> None:
-        """Wait until its output matches; fail where it ends before.
-
-        Raises:
-            AssertionError: where it does.
-        """
-
-        def found() -> bool:
-            over = self.running.poll() is not None
-            seen = self.says(pattern)
-            assert seen or not over, f"{self.name} has ended:\n{self.tail()}"
-            return seen
-
-        until(found, f"{self.name} does not say {pattern}")
-
-    def tail(self) -> str:
-        """Return the end of its output."""
-        return self.log.read_text(errors="replace")[-6000:]
-
-    def executors(self) -> list[int]:
-        """Return the ids of the executors that it has started, where it is a worker."""
-        found = []
-        for place in Path("/proc").glob("[0-9]*"):
-            try:
-                parent = int((place / "stat").read_text().rpartition(")")[2].split()[1])
-                command = (place / "cmdline").read_bytes()
-            except (OSError, IndexError):  # it has ended meanwhile
-                continue
-            if parent == self.running.pid and b"CoarseGrainedExecutorBackend" in command:
-                found.append(int(place.name))
-        return found
-
-    def kill(self) -> None:
-        """End it, and all that it has started, as a machine that is switched off."""
-        for pid in self.executors():
-            send(pid, signal.SIGKILL)
-        if self.running.poll() is None:
-            os.killpg(self.running.pid, signal.SIGKILL)
-        self.running.wait(30)
-
-
-def send(pid: int, number: signal.Signals) -> None:
-    """Send a signal to a process, unless it has ended."""
-    try:
-        os.kill(pid, number)
-    except ProcessLookupError:
-        return
 
 
 @dataclass

@@ -15,7 +15,8 @@ import pytest
 
 from jobs.session import resolved_jars
 from spark_sig import Array, ColSpec, ModelSignature, Report, Schema
-from tests.cluster import PYTHON, ROOT, Cluster, Process, send, until
+from tests.cluster import PYTHON, ROOT, Cluster
+from tests.processes import Process, send, until
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

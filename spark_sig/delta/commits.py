@@ -66,6 +66,7 @@ def write_once(
     overwrite: bool = False,
     where: str | None = None,
     properties: Mapping[str, str] | None = None,
+    retry: bool = True,
 ) -> None:
     """Write rows as one commit, unless the table has one of this stamp.
 
@@ -76,6 +77,8 @@ def write_once(
         overwrite: whether the rows take the place of others.
         where: the condition, as SQL, on those others; all of them where None.
         properties: table properties, for a table that does not exist yet.
+        retry: whether they are written again where another commit has come before; not, where
+            they depend on what the table holds.
     """
     writer = frame.write.format("delta").mode("overwrite" if overwrite else "append")
     if overwrite and where is None:
@@ -85,8 +88,11 @@ def write_once(
     writer = writer.option("userMetadata", stamp.text()).options(**(properties or {}))
     if where is not None:
         writer = writer.option("replaceWhere", where)
-    # where the other one was this very transaction, the table leaves it out the second time
-    until_committed(lambda: writer.save(path))
+    if retry:
+        # where the other one was this very transaction, the table leaves it out the second time
+        until_committed(lambda: writer.save(path))
+    else:
+        writer.save(path)
 
 
 def find_commit(spark: SparkSession, path: str, app: str, number: int) -> Commit | None:

@@ -162,7 +162,7 @@ def _begun(spark: SparkSession, targets: Targets, asked: Asked, chosen: tuple[st
         )
     if begun is None:
         nothing = read_version(spark, read_snapshot(spark, place.path)).where("false")
-        written(place, nothing, replace(run, app=intent))
+        written(place, nothing, replace(run, app=intent), retry=False)
     return run
 
 
@@ -176,7 +176,7 @@ def _moved(spark: SparkSession, targets: Targets, asked: Asked, run: Run) -> Rep
     # Of the newest version, so that what was deleted meanwhile stays so.
     newest = _read(spark, place).frame.where(condition)
     left = still_violating(newest, _wide(newest, asked), asked.signature.fingerprint)
-    kept = written(place, left, run, overwrite=True, where=condition)
+    kept = written(place, left, run, overwrite=True, where=condition, retry=False)
     after = _read(spark, place, kept.version).frame.where(condition)
     after = after.select(*map(quoted, rows.plan.source.names))
     tally = tally_parts([(after, rows.plan)], asked.policy.examples, asked.row_key, dirty=True)

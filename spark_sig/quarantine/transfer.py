@@ -171,6 +171,7 @@ def written(
     where: str | None = None,
     said: Mapping[str, Any] | None = None,
     new: bool = False,
+    retry: bool = True,
 ) -> Commit:
     """Write the rows of a run, unless they are written; return the commit that they are in.
 
@@ -183,6 +184,7 @@ def written(
         said: what the commit says of itself besides.
         new: whether they are not known to be written; where they are nevertheless, by another job,
             the table leaves them out.
+        retry: whether they are written again where another commit has come before.
 
     Raises:
         SignatureError: where a run of that name was one of other rules.
@@ -193,7 +195,7 @@ def written(
     if commit is None:
         stamp = run.stamp
         stamp = replace(stamp, record={**stamp.record, **(said or {})})
-        write_once(rows, target.path, stamp, overwrite=overwrite, where=where)
+        write_once(rows, target.path, stamp, overwrite=overwrite, where=where, retry=retry)
         commit = named_commit(rows.sparkSession, target.path, run.app, run.number)
     if commit is None:
         raise SourceError(
