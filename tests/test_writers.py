@@ -151,9 +151,6 @@ def checked(spark: SparkSession, path: Path, version: int | None = None) -> bool
 FINE = {"delta.constraints.fine": "d > 0"}
 
 
-PARTLY = {"operationParameters": {"predicate": "p = 1"}}
-
-
 def meta(**configuration: str) -> str:
     """Any metadata: Delta is not to read them."""
     return json.dumps({"metaData": {"id": "1", "configuration": configuration}})
@@ -165,12 +162,13 @@ def meta(**configuration: str) -> str:
         (info(operation="ADD CONSTRAINT"), True),
         (info(RUST, "ADD CONSTRAINT"), False),
         (info(operation="Manual Update"), False),
-        (info(operation="CREATE OR REPLACE TABLE AS SELECT"), True),
-        (info(operation="CREATE OR REPLACE TABLE AS SELECT", **PARTLY), False),
-        (info(RUST, "CREATE TABLE"), True),
-        (f"{info(RUST, 'CREATE TABLE')}\n{add('a')}", False),
-        (f"{info()}\n{add('a')}", True),
-        (info(operation="SET TBLPROPERTIES"), True),
+        (info(operation="RESTORE"), True),
+        (info(RUST, "RESTORE"), False),
+        (info(operation="CREATE OR REPLACE TABLE AS SELECT"), False),
+        (info(RUST, "CREATE TABLE"), False),
+        # what createOrReplace with replaceWhere is called
+        (f"{info()}\n{add('a')}", False),
+        (info(operation="SET TBLPROPERTIES"), False),
         (info(RUST, "SET TBLPROPERTIES"), False),
         (info(operation="CLONE"), False),
         (info(operation="CONVERT"), False),
@@ -197,6 +195,24 @@ def test_constraints_hold_where_all_rows_were_held_to_them(
     # without constraints nothing depends on who made the commit
     (log / f"{1:020}.json").write_text("\n".join([info(operation="CLONE"), meta(other="1")]))
     assert constraints_were_checked(spark, opened)
+    # nor where they were there before
+    (log / f"{0:020}.json").write_text("\n".join([info(RUST, "CREATE TABLE"), meta(**FINE)]))
+    (log / f"{1:020}.json").write_text("\n".join([info(operation=None), meta(**FINE)]))
+    assert constraints_were_checked(spark, opened)
+    (log / f"{1:020}.json").write_text("\n".join([info(), meta()]))
+    assert constraints_were_checked(spark, opened)
+    # but they are new where they were dropped
+    (log / f"{2:020}.json").write_text("\n".join([info(), meta(**FINE)]))
+    assert not constraints_were_checked(spark, opened)
+    (log / f"{2:020}.json").write_text(info())
+    (log / f"{0:020}.json").write_text("\n".join([info(operation="CLONE"), meta(**FINE)]))
+    assert not constraints_were_checked(spark, opened)
+    (log / f"{0:020}.json").write_text('{"metaData": {"configuration": {"a": {}}}}')
+    assert constraints_were_checked(spark, opened)
+    (log / f"{0:020}.json").write_text('{"metaData": {"configuration": []}}')
+    assert not constraints_were_checked(spark, opened)
+    (log / f"{0:020}.json").write_text(info())
+    assert constraints_were_checked(spark, opened)
     (log / f"{0:020}.json").unlink()
     assert not constraints_were_checked(spark, opened)
 
@@ -216,6 +232,24 @@ def test_a_clone_s_properties_are_constraints_that_no_row_was_held_to(
     wanted = ModelSignature(inputs=Schema([ColSpec("integer", "d")]))
     report = validate(tmp_path / "c", wanted, policy=Policy(casts="lossless"))
     assert (report.conforms, report.rows.violating) == (False, 2)
+
+
+def test_rows_that_a_replacement_leaves_were_held_to_none_of_its_constraints(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    """Delta calls it a WRITE."""
+    path = tmp_path / "t"
+    rows = spark.range(4).selectExpr("id % 2 AS p", "IF(id % 2 = 0, 5000000000, 1) AS d")
+    rows.write.format("delta").partitionBy("p").save(str(path))
+    table = f"delta.{quoted(str(path))}"
+    replaced = rows.where("p = 1").writeTo(table).using("delta").partitionedBy("p")
+    replaced = replaced.tableProperty("delta.constraints.fine", "d < 10")
+    replaced.option("replaceWhere", "p = 1").createOrReplace()
+    assert spark.read.format("delta").load(str(path)).where("d > 10").count() == 2
+    assert not checked(spark, path)
+    wanted = ModelSignature(inputs=Schema([ColSpec("long", "p"), ColSpec("integer", "d")]))
+    report = validate(path, wanted, policy=Policy(casts="lossless"))
+    assert report.rows.violating == 2
 
 
 def test_who_else_lists_a_file_may_have_changed_its_statistics(
@@ -483,6 +517,15 @@ IMPOSED: list[tuple[list[list[str]], set[tuple[str, ...]]]] = [
     ([[info(), said("null")]], ALL),
     # what need not be said
     ([[info(), said('{"type":"struct","fields":[{"name":"k","type":"long"}]}')]], set()),
+    # files written anew without column mapping name the column otherwise
+    (
+        [
+            [info(), described(("k", False, "old"))],
+            [info(RUST), add("a")],
+            [info(operation="REMOVE COLUMN MAPPING"), described(HELD), add("b")],
+        ],
+        {("k",)},
+    ),
     (
         [
             [info(RUST), described(FREE)],

@@ -160,7 +160,7 @@ def imposed_places(
             return places
         imposed = _imposed(found)
         names = dict(_declared(json.loads(table_metadata(opened)["schemaString"])))
-    except (ValueError, TypeError, LookupError, AttributeError):  # no schema at all
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError):  # no schema at all
         return places
     except spark_errors() as error:
         reraise_cancelled(error)
@@ -175,18 +175,21 @@ def _imposed(found: Iterable[Description]) -> set[Place]:
         ValueError: where that may be all of them.
     """
     imposed = set[Place]()
-    declared: set[Place] | None = None
+    # NOT NULL places by the names in files, which no RENAME changes, and their own names.
+    declared: dict[Place, Place] | None = None
     for commit in found:
-        before = declared or set[Place]()
+        before = declared or {}
         if commit.schema is not None:
-            # By the names in files, which no RENAME changes.
-            declared = set(dict(_declared(json.loads(commit.schema))))
+            declared = dict(_declared(json.loads(commit.schema)))
             if commit.version > 0 and not commit.by_spark:
-                imposed |= declared - before
+                imposed |= declared.keys() - before
+            # Files that are written anew, without column mapping, have other names.
+            named = {before[place] for place in imposed & before.keys() - declared.keys()}
+            imposed |= {place for place, name in declared.items() if name in named}
         if commit.broken or (commit.brought and declared is None):
             raise ValueError(f"what the version {commit.version} holds is unknown")
         if commit.brought:
-            imposed |= declared or set[Place]()
+            imposed |= (declared or {}).keys()
     return imposed
 
 

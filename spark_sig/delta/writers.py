@@ -6,7 +6,9 @@ that they bound.  Commits older than the log's retention say nothing any more.
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from spark_sig.delta.log import is_classic, reraise_cancelled, spark_errors
@@ -106,29 +108,29 @@ _COMMITS = """
             coalesce(bool_and(IF(told, coalesce(by_spark AND operation <> '{anything}', false),
                 NULL)), false) AS by_spark,
             coalesce(bool_and(IF(told, operation IN ({checking}), NULL)), false) AS checking,
-            coalesce(bool_or(operation IN ({unchecking}) OR operation LIKE '%REPLACE TABLE%'
-                AND contains(parameters, '"predicate"')), false) AS unchecking,
-            coalesce(bool_or(told AND operation IS NULL), false) AS untold,
+            coalesce(bool_or(operation IN ({unchecking})), false) AS unchecking,
             coalesce({trust}, 0) AS trust,
             bool_or(adds) AS adds,
-            coalesce(bool_or(constrains), false) AS constrains,
+            max(configuration) AS configuration,
             max(schema) AS schema
         FROM (
             SELECT *, line.commitInfo IS NOT NULL AS told, line.commitInfo.operation AS operation,
-                line.commitInfo.operationParameters AS parameters,
                 line.add.path IS NOT NULL AS adds,
-                contains(lower(line.metaData.configuration), 'delta.constraints.') AS constrains,
+                IF(line.metaData IS NULL, NULL, coalesce(line.metaData.configuration, ''))
+                    AS configuration,
                 line.metaData.schemaString AS schema
             FROM ({lines})
         )
         GROUP BY version
     )"""
 
-# Whether all commits are there, and each that sets constraints, or repeats them, has checked all
-# rows, or has done so before.
+# Whether all commits are there, and none brings rows; the properties that any sets, in order, and
+# whether those rows that there are were held to the constraints among them, or there are none yet.
 _CHECKED = """
-    SELECT count(*) = {last} + 1 AND count_if(broken OR brought
-        OR constrains AND (unchecking OR untold OR NOT by_spark AND NOT checking)) = 0
+    SELECT count(*) = {last} + 1 AND count_if(broken OR brought) = 0 AS whole,
+        array_sort(collect_list(IF(configuration IS NULL, NULL, struct(version,
+            CAST(version AS BIGINT) = 0 AND NOT unchecking OR by_spark AND checking AS checking,
+            configuration)))) AS configurations
     FROM ({commits})"""
 
 # Commits that say what the columns are, or that bring rows.
@@ -139,13 +141,16 @@ _DESCRIBED = """
     ORDER BY version"""
 
 # Operations that bring rows and constraints which these were never held to: properties of a clone
-# may be overridden, those of a catalog's Parquet table be anything.  Where a table is replaced but
-# for some of its rows (replaceWhere), these stay under the new properties.
+# may be overridden, those of a catalog's Parquet table be anything.
 _UNCHECKING = ("CLONE", "CONVERT")
 
-# Operations of any engine after which constraints hold for all rows, where they bring none.  When
-# delta-rs (0.25 to 1.6) adds a constraint it compares decimals as doubles.
-_CHECKING = ("CREATE TABLE",)
+# Spark's operations after which constraints hold for all rows: it reads them, or brings them back
+# with what they were held to.  Others may bring constraints and leave rows: where a table is
+# replaced but for some (replaceWhere, dynamic partitions), which is called WRITE, too, these stay.
+# delta-rs (0.25 to 1.6) compares decimals as doubles when it adds a constraint.
+_CHECKING = ("ADD CONSTRAINT", "RESTORE")
+
+_CONSTRAINT = "delta.constraints."
 
 # What a program may commit anything by, through Delta's own library.
 _ANYTHING = "Manual Update"
@@ -181,10 +186,27 @@ def constraints_were_checked(spark: SparkSession, opened: Any) -> bool:
     """
     try:
         found = _over_commits(spark, opened, _CHECKED)
-        return found is not None and bool(found.collect()[0][0])
+        if found is None:
+            return False
+        whole, configurations = found.collect()[0]
+        return whole and _were_checked(configurations)
+    except (ValueError, TypeError, AttributeError):  # no configuration at all
+        return False
     except spark_errors() as error:
         reraise_cancelled(error)
         return False
+
+
+def _were_checked(configurations: Iterable[tuple[str, bool, str]]) -> bool:
+    """Say whether every constraint came with a commit that checked it, or was there before."""
+    before: set[tuple[str, object]] = set()
+    for _, checking, text in configurations:
+        properties = json.loads(text).items() if text else ()
+        found = {item for item in properties if item[0].lower().startswith(_CONSTRAINT)}
+        if not checking and not found <= before:
+            return False
+        before = found
+    return True
 
 
 class Description(NamedTuple):
