@@ -80,8 +80,15 @@ test: env java jars ## run the tests but for the slow ones
 	@$(PYTEST) -m "not slow and not matrix and not nightly and not cluster"
 
 .PHONY: test-slow
-test-slow: env java jars ## run the slow tests, and those on Spark 3.5 where its environment is there
+test-slow: env java jars ## run the slow tests, and those on older Sparks where their environments are there
 	@$(PYTEST) -m "slow or matrix"
+
+.PHONY: test-matrix
+test-matrix: $(OLDER:%=test-spark%) ## run the tests but for the slow ones on Spark 3.5 and on 4.0
+
+$(OLDER:%=test-spark%): test-spark%: .venv-spark%/.made java
+	@JAVA_HOME="$$(cat build/java-home)" PATH="$(CURDIR)/.venv-spark$*/bin:$$PATH" PYTHONPATH="$(CURDIR)" \
+		sh -c 'python -m jobs.session > build/jars-$*.log 2>&1 && python -m pytest -m "not slow and not matrix and not nightly and not cluster"'
 
 HISTORIES ?= 250
 .PHONY: nightly

@@ -5,6 +5,7 @@ Its Python has the locked dependencies and nothing else: the project comes as a 
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import socket
@@ -12,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from spark_sig import Report
 from tests.processes import Process
 
 ROOT = Path(__file__).parents[1]
@@ -123,3 +125,52 @@ class Cluster:
         """End all processes."""
         for process in (*self.workers, *([self.master] if self.master else [])):
             process.kill()
+
+
+# What the job ends with where rows violate.
+VIOLATIONS = 3
+
+
+class Job:
+    """One run of the job.
+
+    Args:
+        cluster: where it runs.
+        source: the table; its signature lies beside it.
+        folder: where the report goes, and the two tables where rows are transferred.
+        transfer: whether they are.
+    """
+
+    def __init__(
+        self, cluster: Cluster, source: Path, folder: Path, *, transfer: bool = False
+    ) -> None:
+        self.cluster, self.source, self.folder = cluster, source, folder
+        self.good, self.bad, self.report = (folder / n for n in ("good", "bad", "report.json"))
+        self.transfer = transfer
+        self.turns = 0
+
+    def submit(self, **conf: str) -> Process:
+        """Submit it, once more where it was before."""
+        self.turns += 1
+        arguments = {
+            "table": self.source,
+            "signature": self.source.parent / "signature.json",
+            "report": self.report,
+        }
+        if self.transfer:
+            arguments |= {"conformed": self.good, "quarantine": self.bad}
+        flags = [text for name, value in arguments.items() for text in (f"--{name}", str(value))]
+        return self.cluster.submit(f"{self.folder.name}-{self.turns}", flags, **conf)
+
+    def finish(self, job: Process) -> None:
+        """Wait for its end; fail where it does not end with violations.
+
+        Raises:
+            AssertionError: where it does not.
+        """
+        job.running.wait(400)
+        assert job.running.returncode == VIOLATIONS, job.tail()
+
+    def read_report(self) -> Report:
+        """Return what it has reported."""
+        return Report.from_dict(json.loads(self.report.read_text()))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,8 @@ from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
+
+    from tests.cluster import Cluster
 
 ROOT = Path(__file__).parents[1]
 
@@ -27,6 +30,25 @@ settings.register_profile(
     "nightly", settings.get_profile("default"), max_examples=2_000, derandomize=False
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Except what older Sparks warn of."""
+    older = {
+        # sockets that collect() leaves to the garbage collector
+        "ignore:unclosed <socket:ResourceWarning": (4, 2),
+        "ignore:Exception ignored in. <socket:pytest.PytestUnraisableExceptionWarning": (4, 2),
+        # how it compares versions of pandas and pyarrow
+        "ignore:distutils Version classes are deprecated:DeprecationWarning": (4, 0),
+    }
+    for warning, until in older.items():
+        if spark_version() < until:
+            config.addinivalue_line("filterwarnings", warning)
+
+
+def spark_version() -> tuple[int, ...]:
+    """The version of PySpark that is installed, without starting it."""
+    return tuple(map(int, version("pyspark").split(".")[:2]))
 
 
 @pytest.fixture(scope="session")
@@ -57,10 +79,27 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     session.stop()
 
 
-@pytest.fixture(scope="session")
-def spark35_python() -> Path:
-    """The Python of the environment with Spark 3.5; the test skips where there is none."""
-    python = ROOT / ".venv-spark35" / "bin" / "python"
+def python_of(environment: str) -> Path:
+    """Return the Python of an environment; the test skips where there is none."""
+    python = ROOT / environment / "bin" / "python"
     if not python.exists():
-        pytest.skip("no .venv-spark35: make env-spark35")
+        pytest.skip(f"no {environment}: make env-older")
     return python
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """A cluster of processes, for the tests of `make cluster-test`."""
+    from jobs.session import resolved_jars
+    from tests.cluster import PYTHON, Cluster
+
+    wheels = sorted((ROOT / "build" / "dist").glob("*.whl"))
+    if not PYTHON.exists() or not wheels:
+        pytest.skip("no .venv-cluster or no wheel: make cluster-test")
+    java = (ROOT / "build" / "java-home").read_text().strip()
+    found = Cluster(tmp_path_factory.mktemp("processes"), java, wheels[-1], resolved_jars())
+    try:
+        found.start()
+        yield found
+    finally:
+        found.stop()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.types as pat
 
+from spark_sig.engines.stage import declared
 from spark_sig.errors import SignatureError, Violation, ViolationError
 from spark_sig.gate import validate
 from spark_sig.policy import OnViolation, Policy
@@ -17,6 +18,7 @@ from spark_sig.report import Report
 from spark_sig.rows import enforce_signature
 from spark_sig.schema import Schema
 from spark_sig.signature import ModelSignature
+from tests.conftest import spark_version
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -60,8 +62,11 @@ def exact(array: pa.Array | pa.ChunkedArray) -> list[Any]:
 def collected(df: DataFrame) -> pa.Table:
     """Collect a frame, whatever its flags claim."""
     # toArrow() fails on NULL structs whose members are flagged as never NULL, as all vectors are.
-    batches = df._collect_as_arrow(empty_list_if_zero_records=False)  # type: ignore[operator]
-    return pa.Table.from_batches(batches)
+    collect: Any = df._collect_as_arrow
+    if spark_version() >= (4, 0):
+        return pa.Table.from_batches(collect(empty_list_if_zero_records=False))
+    batches = collect()
+    return pa.Table.from_batches(batches, None if batches else declared(df.schema))
 
 
 def exact_rows(df: DataFrame) -> list[str]:

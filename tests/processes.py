@@ -8,6 +8,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -108,3 +109,21 @@ def send(pid: int, number: signal.Signals) -> None:
         os.kill(pid, number)
     except ProcessLookupError:
         return
+
+
+def resident(above: int, like: bytes) -> int:
+    """Return the bytes that the processes below another one hold, of those of some command."""
+    below: dict[int, list[int]] = {}
+    for place in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError, IndexError):  # it has ended meanwhile
+            parent = int((place / "stat").read_text().rpartition(")")[2].split()[1])
+            below.setdefault(parent, []).append(int(place.name))
+    total, left = 0, below.get(above, [])
+    while left:
+        pid = left.pop()
+        left += below.get(pid, [])
+        with suppress(OSError, IndexError):
+            place = Path("/proc") / str(pid)
+            if like in (place / "cmdline").read_bytes():
+                total += int((place / "statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    return total

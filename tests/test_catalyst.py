@@ -267,7 +267,8 @@ def test_every_half_precision_number_is_told_from_its_neighbours(spark: SparkSes
         ]
     )
     values = values[np.isfinite(values)]
-    table = spark.createDataFrame(pd.DataFrame({"i": np.arange(len(values)), "x": values}))
+    frame = pd.DataFrame({"i": np.arange(len(values)), "x": values})
+    table = spark.createDataFrame(frame, "i bigint, x float")
     plan = planned(table.select("x"), Schema([TensorSpec("float16", (-1,), "x")]), Policy())
     e = compile_expressions(plan, columns=("x",))
     got = table.where(e.violates or "").select("i").toPandas()["i"].to_numpy()

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from jobs.session import resolved_jars
 from spark_sig import Array, ColSpec, ModelSignature, Report, Schema
-from tests.cluster import PYTHON, ROOT, Cluster
+from tests.cluster import Cluster, Job
 from tests.processes import Process, send, until
 
 if TYPE_CHECKING:
@@ -27,7 +25,6 @@ pytestmark = [
 ]
 
 FILES, ROWS = 16, 1_600_000
-VIOLATIONS = 3
 WANTED = ModelSignature(
     inputs=Schema([ColSpec("integer", "b"), ColSpec(Array("long"), "l"), ColSpec("string", "t")])
 )
@@ -50,47 +47,17 @@ def source(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Pat
     return path
 
 
-@pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    wheels = sorted((ROOT / "build" / "dist").glob("*.whl"))
-    if not PYTHON.exists() or not wheels:
-        pytest.skip("no .venv-cluster or no wheel: make cluster-test")
-    java = (ROOT / "build" / "java-home").read_text().strip()
-    found = Cluster(tmp_path_factory.mktemp("processes"), java, wheels[-1], resolved_jars())
-    try:
-        found.start()
-        yield found
-    finally:
-        found.stop()
+Outcome = tuple[Report, list[Any]]
 
 
-class Job:
+class Run(Job):
     """One run of the job, into two tables of its own."""
 
     def __init__(self, cluster: Cluster, source: Path, folder: Path) -> None:
-        self.cluster, self.source, self.folder = cluster, source, folder
-        self.good, self.bad, self.report = (folder / n for n in ("good", "bad", "report.json"))
-        self.turns = 0
+        super().__init__(cluster, source, folder, transfer=True)
 
-    def submit(self, **conf: str) -> Process:
-        self.turns += 1
-        arguments = {
-            "table": self.source,
-            "signature": self.source.parent / "signature.json",
-            "conformed": self.good,
-            "quarantine": self.bad,
-            "report": self.report,
-        }
-        flags = [text for name, value in arguments.items() for text in (f"--{name}", str(value))]
-        return self.cluster.submit(f"{self.folder.name}-{self.turns}", flags, **conf)
-
-    def finish(self, job: Process) -> None:
-        job.running.wait(400)
-        assert job.running.returncode == VIOLATIONS, job.tail()
-
-    def outcome(self, spark: SparkSession) -> tuple[Report, list[Any]]:
+    def outcome(self, spark: SparkSession) -> Outcome:
         """The report, and what the two tables hold, in numbers that any row changes."""
-        report = Report.from_dict(json.loads(self.report.read_text()))
         rows = [
             spark.read.format("delta")
             .load(str(path))
@@ -100,15 +67,12 @@ class Job:
             .first()
             for path, columns in ((self.good, "b, l, t"), (self.bad, "id, b, l, t, _violations"))
         ]
-        return report, rows
-
-
-Outcome = tuple[Report, list[Any]]
+        return self.read_report(), rows
 
 
 @pytest.fixture
-def job(cluster: Cluster, source: Path, tmp_path: Path) -> Job:
-    return Job(cluster, source, tmp_path)
+def job(cluster: Cluster, source: Path, tmp_path: Path) -> Run:
+    return Run(cluster, source, tmp_path)
 
 
 @pytest.fixture(scope="module")
@@ -116,7 +80,7 @@ def undisturbed(
     spark: SparkSession, cluster: Cluster, source: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Outcome:
     """What comes of a run of which no part fails."""
-    job = Job(cluster, source, tmp_path_factory.mktemp("undisturbed"))
+    job = Run(cluster, source, tmp_path_factory.mktemp("undisturbed"))
     job.finish(job.submit())
     return job.outcome(spark)
 
@@ -129,7 +93,7 @@ def test_what_an_undisturbed_run_finds(undisturbed: Outcome) -> None:
     assert (good[0], good[2], bad[0]) == (ROWS - bad_rows, ROWS - bad_rows, bad_rows)
 
 
-def executor_killed(job: Job) -> Process:
+def executor_killed(job: Run) -> Process:
     running = job.submit()
     running.awaits(UNDER_WAY)
     send(job.cluster.workers[0].executors()[0], signal.SIGKILL)
@@ -137,7 +101,7 @@ def executor_killed(job: Job) -> Process:
     return running
 
 
-def worker_killed(job: Job) -> Process:
+def worker_killed(job: Run) -> Process:
     running = job.submit()
     running.awaits(UNDER_WAY)
     job.cluster.workers.pop(0).kill()
@@ -146,7 +110,7 @@ def worker_killed(job: Job) -> Process:
     return running
 
 
-def task_failed(job: Job) -> Process:
+def task_failed(job: Run) -> Process:
     """A file cannot be read at first."""
     path = next(job.source.glob("*.parquet"))
     hidden = path.with_suffix(".hidden")
@@ -160,7 +124,7 @@ def task_failed(job: Job) -> Process:
     return running
 
 
-def task_slow(job: Job) -> Process:
+def task_slow(job: Run) -> Process:
     """An executor stands still, with a task; another one does it."""
     conf = {"spark.speculation": "true", "spark.speculation.interval": "200ms"}
     conf |= {"spark.speculation.quantile": "0.3", "spark.speculation.minTaskRuntime": "100ms"}
@@ -177,7 +141,7 @@ def task_slow(job: Job) -> Process:
     return running
 
 
-def fetch_failed(job: Job) -> Process:
+def fetch_failed(job: Run) -> Process:
     """What tasks have shuffled is gone when it is fetched."""
     running = job.submit(**{"spark.databricks.delta.optimizeWrite.enabled": "true"})
     running.awaits(rf"Finished task .* \({FILES // 2}/{FILES}\)")
@@ -190,7 +154,7 @@ def fetch_failed(job: Job) -> Process:
     return running
 
 
-def driver_killed(job: Job) -> Process:
+def driver_killed(job: Run) -> Process:
     """The quarantine is committed, and the other table is not; the job is submitted again."""
     running = job.submit()
     first, second = (path / "_delta_log" / f"{1:020}.json" for path in (job.bad, job.good))
@@ -207,7 +171,7 @@ FAULTS = [executor_killed, worker_killed, task_failed, task_slow, fetch_failed, 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
 def test_a_run_of_which_a_part_fails_comes_to_the_same(
-    spark: SparkSession, job: Job, undisturbed: Outcome, fault: Callable[[Job], Process]
+    spark: SparkSession, job: Run, undisturbed: Outcome, fault: Callable[[Job], Process]
 ) -> None:
     job.finish(fault(job))
     assert job.outcome(spark) == undisturbed

@@ -20,8 +20,10 @@ from spark_sig import (
     validate,
 )
 from spark_sig.errors import SourceError
+from spark_sig.quarantine import batch, transfer
 from tests.transfers import (
     LOSSLESS,
+    NESTED,
     RANDOM,
     WANTED,
     Tables,
@@ -79,11 +81,13 @@ def test_the_quarantine_keeps_the_row_and_says_why(tables: Tables) -> None:
             }
         ]
         assert report.transfer is not None
+        assert report.transfer.conformed is not None
         assert said == {
             "_signature": WANTED.fingerprint,
             "_source": str(tables.source),
             "_source_id": report.source.table_id,
             "_source_version": 0,
+            "_target_id": report.transfer.conformed.table_id,
             "_run_id": report.transfer.run_id,
         }
 
@@ -148,7 +152,7 @@ def test_a_run_of_a_frame_that_broke_off_ends_with_the_rows_that_it_had_begun_wi
     first = sorted(row["id"] for row in tables.read(tables.bad))
     assert len(staged_folders(tables)) == (1 if commits == 2 else 0)
     if commits == 2:
-        with pytest.raises(SourceError, match=r"run once .* of a DataFrame, was not finished"):
+        with pytest.raises(SourceError, match=r"run once of a DataFrame .* was not finished"):
             tables.run(data=frame)
     tables.run(data=frame, run_id="once")
     good, bad = tables.held()
@@ -165,7 +169,9 @@ def test_a_run_of_files_that_broke_off_is_taken_up_again_by_itself(
     tables.rows(0, 20).write.parquet(str(files))
     crash(monkeypatch, 2, lambda: tables.run(data=files))
     tables.rows(20, 40).write.mode("append").parquet(str(files))
-    assert tables.run(data=files).rows.total == 20
+    report = tables.run(data=files)
+    assert report.rows.total == 20
+    assert any("come to the source since is not in it" in text for text in report.warnings)
     assert tables.held() == (fitting((0, 20)), violating((0, 20)))
     assert tables.run(data=files).rows.total == 40
     assert tables.held() == (fitting((0, 20), (0, 40)), violating((0, 20), (0, 40)))
@@ -223,6 +229,121 @@ def test_runs_that_only_append_do_not_mind_each_other(
     assert tables.held() == (fitting((0, 20), (0, 20)), violating((0, 20), (0, 20)))
 
 
+@pytest.mark.parametrize("mode", [slow("append"), "overwrite"])
+def test_runs_that_cross_do_not_both_say_that_they_are_finished(
+    tables: Tables, monkeypatch: pytest.MonkeyPatch, mode: str
+) -> None:
+    """The second one does all of its work while the first one writes its second table."""
+    real, turns = transfer.write_once, list[str]()
+
+    def write(rows: Any, path: str, *given: Any, **named: Any) -> None:
+        if path.endswith("good") and not turns:
+            turns.append("second")
+            tables.run(run_id="second", mode="overwrite")
+        real(rows, path, *given, **named)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(transfer, "write_once", write)
+        with pytest.raises(SourceError, match="the runs first and second were written at the same"):
+            tables.run(run_id="first", mode=mode)
+    # and it says so again
+    with pytest.raises(SourceError, match="the runs first and second were written at the same"):
+        tables.run(run_id="first", mode=mode)
+    tables.run(run_id="third", mode="overwrite")
+    assert tables.held() == (fitting((0, 20)), violating((0, 20)))
+
+
+@pytest.mark.slow
+def test_a_run_that_cannot_be_finished_is_in_nobody_s_way(
+    tables: Tables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    crash(monkeypatch, 1, lambda: tables.run(mode="overwrite"))
+    tables.run(run_id="second", mode="overwrite")
+    tables.add(20, 40)
+    report = tables.run(mode="overwrite")
+    assert (report.rows.total, report.warnings) == (40, ())
+    assert tables.held() == (fitting((0, 40)), violating((0, 40)))
+
+
+@pytest.mark.slow
+def test_a_run_of_other_rules_is_left_and_said_to_be(
+    tables: Tables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    crash(monkeypatch, 1, lambda: tables.run(run_id="first"))
+    report = tables.run(NESTED)
+    (remark,) = report.warnings
+    assert "the run first, with other rules, was not finished" in remark
+    assert tables.run(run_id="first").rows.total == 20
+    assert not tables.run(NESTED).warnings
+
+
+@pytest.mark.slow
+def test_versions_are_run_beside_one_another(
+    tables: Tables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tables.add(20, 40)
+    crash(monkeypatch, 1, lambda: tables.run(version=0))
+    assert tables.run(version=1).rows.total == 40
+    assert tables.run(version=0).rows.total == 20
+    assert tables.held() == (fitting((0, 20), (0, 40)), violating((0, 20), (0, 40)))
+
+
+def test_one_run_id_may_be_that_of_runs_into_two_tables(tables: Tables, tmp_path: Path) -> None:
+    first = tables.run(run_id="same")
+    other = tables.run(run_id="same", conformed=tmp_path / "other")
+    assert first.rows == other.rows == tables.run(run_id="same").rows
+    assert tables.held() == (fitting((0, 20)), violating((0, 20), (0, 20)))
+
+
+@pytest.mark.slow
+def test_a_refused_run_leaves_the_copy_of_another_one_of_its_name(
+    tables: Tables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other one is begun, with a copy of its own, after this one has looked for it."""
+    frame = tables.rows(0, 20)
+    real, turns = batch.stage, list[str]()
+
+    def stage(*given: Any) -> Any:
+        if not turns:
+            turns.append("other")
+            crash(monkeypatch, 2, lambda: tables.run(data=frame, run_id="once"))
+        return real(*given)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(batch, "stage", stage)
+        report = tables.run(data=frame, run_id="once", max_violations=0)
+    assert report.transfer is not None
+    assert "nothing was written" in report.transfer.note
+    tables.run(data=frame, run_id="once")
+    assert tables.held() == (fitting((0, 20)), violating((0, 20)))
+
+
+@pytest.mark.parametrize("target", ["good", slow("bad")])
+def test_rows_of_a_table_that_keeps_its_rows_are_not_replaced(tables: Tables, target: str) -> None:
+    tables.run()
+    path = {"good": tables.good, "bad": tables.bad}[target]
+    tables.spark.sql(f"ALTER TABLE delta.`{path}` SET TBLPROPERTIES ('delta.appendOnly' = 'true')")
+    with pytest.raises(SignatureError, match="none of its rows may be replaced"):
+        tables.run(mode="overwrite")
+    assert tables.held() == (fitting((0, 20)), violating((0, 20)))
+    tables.add(20, 40)
+    tables.run()
+
+
+@pytest.mark.slow
+def test_partitions_are_those_of_the_source_however_they_are_spelt(
+    tables: Tables, tmp_path: Path
+) -> None:
+    source = tmp_path / "parted"
+    rows = tables.rows(0, 30).withColumnRenamed("p", "P")
+    rows.write.format("delta").partitionBy("P").save(str(source))
+    policy = Policy(casts="lossless", case="insensitive")
+    for _ in range(2):
+        tables.run(PARTS, data=source, mode="replace-partitions", policy=policy)
+        tables.spark.sql(f"OPTIMIZE delta.`{source}`")
+    assert tables.held() == (fitting((0, 30)), violating((0, 30)))
+
+
 @pytest.fixture
 def conf(spark: SparkSession) -> Iterator[Callable[[str, str], None]]:
     """Sets a conf of the session for as long as a test runs."""
@@ -277,6 +398,7 @@ ADDED = [
     "AS _violations",
     *(f"CAST(NULL AS string) AS {name}" for name in ("_signature", "_source", "_source_id")),
     "CAST(NULL AS bigint) AS _source_version",
+    "CAST(NULL AS string) AS _target_id",
     "CAST(NULL AS string) AS _run_id",
 ]
 

@@ -110,6 +110,20 @@ def test_another_checkpoint_is_another_stream(stream: Stream) -> None:
 
 
 @pytest.mark.slow
+def test_a_stream_that_a_run_has_overtaken_says_so(
+    stream: Stream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pyspark.errors import StreamingQueryException
+
+    with pytest.raises(Exception, match="CrashError"):
+        crash(monkeypatch, 2, stream.go, raises=False)
+    stream.run(run_id="second", mode="overwrite")
+    with pytest.raises(StreamingQueryException, match="the run second has written"):
+        stream.go()
+    assert stream.held() == (fitting((0, 20)), violating((0, 20)))
+
+
+@pytest.mark.slow
 def test_a_report_on_a_half_written_batch_is_refused(
     stream: Stream, monkeypatch: pytest.MonkeyPatch
 ) -> None:

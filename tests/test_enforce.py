@@ -393,7 +393,9 @@ def test_a_null_among_the_values_that_arrow_encodes_is_null(
 ) -> None:
     frame = encoded([1, None, 1], how).to_frame()
     assert violations(frame, column(dtype)) == [("$.c", "null")]
-    assert enforce(frame, column(dtype, False))["c"].tolist() == [1, pd.NA, 1]
+    first, null, last = enforce(frame, column(dtype, False))["c"].tolist()
+    # pandas 2.2 has None here where run ends were decoded
+    assert (first, pd.isna(null), last) == (1, True, 1)
     assert enforce(encoded([1, 2], how).to_frame(), column(dtype))["c"].tolist() == [1, 2]
 
 

@@ -782,8 +782,12 @@ def bound(value: Any) -> Any:
     return value.isoformat() if isinstance(value, dt.date) else value
 
 
+# Who says to have written a file: an older pyarrow does not count as parquet-mr does.
+WRITERS = [None, "parquet-mr version 1.13.1"][: 2 if int(pa.__version__.split(".")[0]) > 25 else 1]
+
+
 @settings(max_examples=300, deadline=None)
-@given(st.data(), TYPED, st.integers(1, 7), st.sampled_from([None, "parquet-mr version 1.13.1"]))
+@given(st.data(), TYPED, st.integers(1, 7), st.sampled_from(WRITERS))
 def test_what_is_told_of_any_column_is_true(
     data: st.DataObject, typed: Typed, size: int, by: str | None
 ) -> None:

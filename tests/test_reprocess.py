@@ -10,7 +10,7 @@ import pytest
 
 from spark_sig import ColSpec, ModelSignature, Policy, Schema, SignatureError, reprocess
 from spark_sig.errors import SourceError
-from spark_sig.quarantine import reprocessing
+from spark_sig.quarantine import reprocessing, transfer
 from tests.transfers import (
     LOSSLESS,
     NESTED,
@@ -164,6 +164,75 @@ def test_of_two_calls_at_once_one_fails(tables: Tables, monkeypatch: pytest.Monk
         with pytest.raises(SignatureError, match="begun with another policy"):
             tables.reprocess(NEWER)
     assert held(tables) == ([*fitting((0, 20)), None, None], [4, 14])
+
+
+def test_a_call_that_broke_off_moves_no_row_that_was_replaced_since(
+    tables: Tables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tables.run()
+    crash(monkeypatch, 1, lambda: tables.reprocess(NEWER))
+    tables.run(run_id="second", mode="overwrite")
+    assert tables.reprocess(NEWER).rows.total == 4
+    assert held(tables) == ([*fitting((0, 20)), None, None], [4, 14])
+
+
+@pytest.mark.slow
+def test_a_call_that_has_moved_nothing_may_be_left(
+    tables: Tables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tables.run()
+    crash(monkeypatch, 1, lambda: tables.reprocess(WANTED))
+    tables.reprocess(NEWER)
+    assert held(tables) == ([*fitting((0, 20)), None, None], [4, 14])
+
+
+@pytest.mark.slow
+def test_rows_of_too_many_runs_lock_nothing(
+    tables: Tables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tables.run(run_id="one")
+    tables.run(run_id="other")
+    monkeypatch.setattr(reprocessing, "MOST", 1)
+    with pytest.raises(SignatureError, match="more than 1 runs"):
+        tables.reprocess(NEWER)
+    tables.reprocess(NEWER, run_id="one")
+    assert held(tables)[1] == sorted([*violating((0, 20)), 4, 14])
+
+
+@pytest.mark.slow
+def test_others_may_add_rows_while_some_are_moved(
+    tables: Tables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tables.run(run_id="one")
+    real, turns = reprocessing.still_violating, list[str]()
+
+    def between(*given: Any) -> Any:
+        found = real(*given)
+        if not turns:
+            turns.append("other")
+            tables.run(run_id="other")
+        return found
+
+    monkeypatch.setattr(reprocessing, "still_violating", between)
+    tables.reprocess(NEWER)
+    assert held(tables)[1] == sorted([*violating((0, 20)), 4, 14])
+
+
+@pytest.mark.slow
+def test_what_replaces_rows_while_they_are_moved_is_said(
+    tables: Tables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tables.run(run_id="one")
+    real = transfer.write_once
+
+    def write(rows: Any, path: str, *given: Any, **named: Any) -> None:
+        real(rows, path, *given, **named)
+        if path.endswith("good"):
+            tables.spark.sql(f"DELETE FROM delta.`{tables.bad}` WHERE id = 14")
+
+    monkeypatch.setattr(transfer, "write_once", write)
+    with pytest.raises(SourceError, match="were changed while some were moved"):
+        tables.reprocess(NEWER)
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""The public API on other Sparks: on Spark Connect, and on Spark 3.5 in its own environment."""
+"""The public API on Spark Connect, and on older Sparks in environments of their own."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.conftest import python_of
 
 ROOT = Path(__file__).parents[1]
 
@@ -87,9 +89,11 @@ def test_spark_connect() -> None:
 
 
 @pytest.mark.matrix
-def test_spark_35(spark35_python: Path) -> None:
-    seen = smoke(spark35_python, "classic")
-    assert seen["spark"].startswith("3.5.")
+@pytest.mark.parametrize("version", ["3.5", "4.0"])
+def test_an_older_spark(version: str) -> None:
+    python = python_of(f".venv-spark{version.replace('.', '')}")
+    seen = smoke(python, "classic")
+    assert seen["spark"].startswith(f"{version}.")
     check(seen, "statistics")
     assert seen["staged"] == []
     log = "the table's log"

@@ -28,6 +28,7 @@ from spark_sig.delta.statistics import judged
 from spark_sig.errors import SignatureError, SourceError
 from spark_sig.sqltext import quoted
 from spark_sig.stats import Claim
+from tests.conftest import spark_version
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -580,7 +581,9 @@ def test_arrays_maps_and_types_without_bounds(spark: SparkSession, tmp_path: Pat
         "named_struct('x', IF(id = 1, NULL, id), 'nothing', NULL) AS s",
     )
     write(frame, path)
-    assert verdicts(look(spark, path)) == {
+    # an older Delta Lake leaves out columns that have no type
+    untyped = {"nothing", "s.nothing"} if spark_version() >= (4, 2) else set()
+    assert verdicts(look(spark, path)) == dict.fromkeys(untyped, UNKNOWN) | {
         "l": NONE,
         # a count above 0 may be of NULL elements, where the footer of a file was asked
         "holes": UNKNOWN,
@@ -590,10 +593,8 @@ def test_arrays_maps_and_types_without_bounds(spark: SparkSession, tmp_path: Pat
         "flag": SOME,
         "nan": NONE,
         "v": NONE,
-        "nothing": UNKNOWN,
         "s": UNKNOWN,
         "s.x": UNKNOWN,
-        "s.nothing": UNKNOWN,
     }
 
 
@@ -624,8 +625,10 @@ def test_a_checkpoint_without_json_statistics(
         if "checkpoint" not in commit.name and not commit.name.startswith(f"{2:020}"):
             commit.unlink()
     inside = ("s", "s.x", "s.y")
-    plain = {"a": NONE, "b b": UNKNOWN}
-    assert verdicts(look(spark, path)) == plain | dict.fromkeys(inside, NONE)
+    # an older Delta Lake gives no statistics of such a checkpoint
+    told = NONE if spark_version() >= (4, 2) else UNKNOWN
+    plain = {"a": told, "b b": UNKNOWN}
+    assert verdicts(look(spark, path)) == plain | dict.fromkeys(inside, told)
     # without the commits nobody knows who counted inside of structs
     assert verdicts(look(spark, copied)) == plain | dict.fromkeys(inside, UNKNOWN)
     assert verdicts(look(spark, path, version=1))["b b"] is SOME

@@ -20,6 +20,22 @@ from spark_sig.sqltext import literal, quoted
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
+# Operations that leave every row as it was.
+_KEEPING = (
+    "OPTIMIZE",
+    "REORG",
+    "VACUUM START",
+    "VACUUM END",
+    "SET TBLPROPERTIES",
+    "UNSET TBLPROPERTIES",
+    "ADD COLUMNS",
+    "ADD CONSTRAINT",
+    "DROP CONSTRAINT",
+    "UPGRADE PROTOCOL",
+    "COMPUTE STATS",
+    "ROW TRACKING BACKFILL",
+)
+
 # Commits that are looked at first: a record that is asked for is most often a new one.
 _LATEST = 20
 
@@ -158,7 +174,34 @@ def _in_state(spark: SparkSession, path: str, prefix: str) -> dict[str, int]:
 
 def commits_after(spark: SparkSession, path: str, version: int) -> list[Commit]:
     """Return the commits since a version that say something of themselves."""
-    return [commit for commit in _history(spark, path, "") if commit.version > version]
+    newer = read_snapshot(spark, path).version - version
+    found = _history(spark, path, f"LIMIT {newer}") if newer > 0 else ()
+    return [commit for commit in found if commit.version > version]
+
+
+def is_rewritten(spark: SparkSession, path: str, after: int, before: int | None = None) -> bool:
+    """Say whether rows that a version has were changed or removed since.
+
+    Args:
+        spark: the session.
+        path: where the table lies.
+        after: the version.
+        before: the version before which this counts; None for now.
+    """
+    until = read_snapshot(spark, path).version if before is None else before - 1
+    if until <= after:
+        return False
+    # All that neither appends nor leaves rows as they are.
+    appends = (
+        "operation IN ('WRITE', 'STREAMING UPDATE') AND operationParameters['mode'] = 'Append'"
+    )
+    appends += " OR operation = 'STREAMING UPDATE' AND operationParameters['outputMode'] = 'Append'"
+    history = spark.sql(f"DESCRIBE HISTORY delta.{quoted(path)}")
+    changes = history.where(
+        f"version > {after} AND version <= {until} AND NOT coalesce({appends} OR operation IN "
+        f"({', '.join(map(literal, _KEEPING))}), false)"
+    )
+    return bool(changes.limit(1).collect())
 
 
 def _history(spark: SparkSession, path: str, limit: str) -> Iterator[Commit]:
@@ -166,9 +209,22 @@ def _history(spark: SparkSession, path: str, limit: str) -> Iterator[Commit]:
     history = spark.sql(f"DESCRIBE HISTORY delta.{quoted(path)} {limit}")
     chosen = history.where("startswith(userMetadata, '{\"app\"')")
     for row in chosen.select("version", "userMetadata", "operationMetrics").collect():
+        record = _record(row["userMetadata"])
+        if record is None:
+            continue
         metrics = row["operationMetrics"] or {}
         rows = metrics.get("numOutputRows")
         if rows is None and metrics.get("numFiles") == "0":
             rows = 0  # which Delta does not say
         count = None if rows is None else int(rows)
-        yield Commit(int(row["version"]), count, json.loads(row["userMetadata"]))
+        yield Commit(int(row["version"]), count, record)
+
+
+def _record(text: str) -> dict[str, Any] | None:
+    """Return what a commit of ours says; None where it is another's."""
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return None
+    ours = isinstance(found.get("app"), str) and isinstance(found.get("number"), int)
+    return found if ours else None

@@ -69,6 +69,13 @@ def remove_folder(spark: SparkSession, path: str) -> None:
         raise _unwritable(path, error) from error
 
 
+def remove_empty(spark: SparkSession, path: str) -> None:
+    """Remove a folder that has nothing in it; one that somebody writes to stays."""
+    target, system, _ = _reach(spark, path)
+    with suppress(*spark_errors()):
+        system.delete(target, False)
+
+
 def empty_table(spark: SparkSession, path: str) -> None:
     """Delete the rows of a table; its files stay.
 

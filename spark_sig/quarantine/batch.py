@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -17,8 +17,8 @@ from spark_sig.planner import Engine
 from spark_sig.policy import Policy
 from spark_sig.quarantine.asked import Asked, Mode
 from spark_sig.quarantine.partitions import replaced_partitions
-from spark_sig.quarantine.runs import Run, Runs
-from spark_sig.quarantine.staging import STAGED, stage, staged, unstage
+from spark_sig.quarantine.runs import Run, Runs, TakenUp
+from spark_sig.quarantine.staging import STAGED, discard, stage, staged, unstage
 from spark_sig.quarantine.targets import Targets
 from spark_sig.quarantine.transfer import Rows, refuse_uncounted, transfer
 from spark_sig.report import Report, Transfer
@@ -64,7 +64,8 @@ def conform(
             wants them; made where there is none, partitioned as the source is.
         quarantine: path or name of the table of the others, as they were, each with
             ``_violations`` (path, code, expected, observed), ``_signature``, ``_source``,
-            ``_source_id``, ``_source_version`` and ``_run_id``; made where there is none.
+            ``_source_id``, ``_source_version``, ``_target_id`` (the id of the table of the rows
+            that conform) and ``_run_id``; made where there is none.
         mode: ``append`` adds to both tables, ``overwrite`` takes the place of what is in them,
             ``replace-partitions`` of what is there in partitions that the source has rows of.
         policy: the choices that the signature leaves open; the default ones where None.
@@ -98,17 +99,35 @@ def conform(
     targets = Targets.of(spark, conformed, quarantine)
     targets.refuse_source(source.identity)
     runs = Runs(spark, source.identity, targets)
-    run_id, begun = runs.taken_up(run_id, asked.rules)
-    named = version is not None or timestamp is not None
-    found = source if begun is None else _at_first(source, begun, str(run_id), named=named)
+    asked_for = None if version is None and timestamp is None else source.info.version
+    run = runs.taken_up(run_id, asked_for, asked.rules)
+    begun, named = run.begun, asked_for is not None
+    found = source if begun is None else _at_first(source, begun, str(run.run_id), named=named)
     try:
-        report = _conform(found, asked, targets, run_id, begun)
+        report = _conform(found, asked, targets, run.run_id, begun)
     except Exception as error:
         raise explained(error) from error
-    if found is not source:
-        remark = f"the run {run_id}, begun at version {found.info.version}, was taken up again"
-        report = replace(report, warnings=(*report.warnings, remark))
-    return report
+    remarks = [*_remarks(run, older=found is not source, named=run_id is not None)]
+    return replace(report, warnings=(*report.warnings, *remarks)) if remarks else report
+
+
+def _remarks(run: TakenUp, *, older: bool, named: bool) -> Iterator[str]:
+    """Say what of other runs was done, or is left to do.
+
+    Args:
+        run: what was carried out.
+        older: whether it has read an older version than the one that was asked for.
+        named: whether it was asked for by its name.
+    """
+    version = None if run.begun is None else run.begun.record["version"]
+    if run.begun is not None and (older or (version is None and not named)):
+        at = "" if version is None else f" at version {version}"
+        yield (
+            f"the run {run.run_id}, begun{at}, was taken up again: what has come to the source "
+            "since is not in it"
+        )
+    for other in run.others:
+        yield f"the run {other}, with other rules, was not finished: repeat it by its run id"
 
 
 def _at_first(source: Resolved, begun: Commit, run_id: str, *, named: bool) -> Resolved:
@@ -148,7 +167,7 @@ def _conform(
     if rows.plan.findings:
         return _refused(_checked(source, asked), asked, run_id, "the types do not fit")
     good, bad = rows.conforming(), rows.violating(None)
-    targets.refuse_misfits(good.schema, bad.schema)
+    targets.refuse_misfits(good.schema, bad.schema, asked.mode)
     spark, snapshot = source.frame.sparkSession, source.snapshot
     if snapshot is not None and begun is None and (refused := _gate(source, asked, run_id)):
         return refused
@@ -162,8 +181,7 @@ def _conform(
     if begun is not None and STAGED in begun.record:
         run = replace(run, record={STAGED: begun.record[STAGED]})
     if snapshot is not None:
-        replacing = None if not new and runs.finished(name) else _replacing(source, asked, targets)
-        return transfer(rows, targets, run, replacing, new=new)
+        return transfer(rows, targets, run, _replacing(source, asked, targets), new=new)
     if not new and runs.finished(name):
         report = transfer(rows, targets, run, None)
     else:
@@ -172,8 +190,11 @@ def _conform(
             report = _of_copy(staged(source, run), asked, targets, run, run_id, new=new)
         except Exception:
             if runs.begun(name) is None:
-                unstage(spark, targets.quarantine, run)
+                discard(spark, run)
             raise
+        if report.transfer is None or report.transfer.conformed is None:
+            discard(spark, run)
+            return report
     unstage(spark, targets.quarantine, run)
     return report
 

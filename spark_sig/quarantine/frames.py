@@ -19,8 +19,10 @@ if TYPE_CHECKING:
 
 # What the quarantine says of each row besides what it was and its violations.
 SIGNATURE, SOURCE, SOURCE_ID = "_signature", "_source", "_source_id"
-SOURCE_VERSION, RUN_ID = "_source_version", "_run_id"
-ADDED = (VIOLATIONS, SIGNATURE, SOURCE, SOURCE_ID, SOURCE_VERSION, RUN_ID)
+SOURCE_VERSION, TARGET_ID, RUN_ID = "_source_version", "_target_id", "_run_id"
+ADDED = (VIOLATIONS, SIGNATURE, SOURCE, SOURCE_ID, SOURCE_VERSION, TARGET_ID, RUN_ID)
+# What tells the rows of one run from those of others, which may go by its name.
+RUN = (SOURCE_ID, TARGET_ID, RUN_ID)
 
 
 class Origin(NamedTuple):
@@ -29,8 +31,9 @@ class Origin(NamedTuple):
     Args:
         signature: fingerprint of the signature that they violate.
         source: what their source was called.
-        source_id: what tells it from others; with the run's name it tells their run from others.
+        source_id: what tells it from others.
         version: the source's version; None where it has none.
+        target_id: the id of the table that the run's other rows go to.
         run_id: the name of the run.
     """
 
@@ -38,6 +41,7 @@ class Origin(NamedTuple):
     source: str
     source_id: str
     version: int | None
+    target_id: str
     run_id: str
 
 
@@ -79,6 +83,7 @@ def violating_rows(frame: DataFrame, plan: EnforcementPlan, origin: Origin) -> D
         SOURCE: F.lit(origin.source),
         SOURCE_ID: F.lit(origin.source_id),
         SOURCE_VERSION: F.lit(origin.version).cast("bigint"),
+        TARGET_ID: F.lit(origin.target_id),
         RUN_ID: F.lit(origin.run_id),
     }
     return _explained(frame, plan).withColumns(said)
@@ -114,12 +119,16 @@ def as_they_were(quarantined: DataFrame) -> DataFrame:
 
 
 def rows_of(
-    quarantined: DataFrame, plan: EnforcementPlan, source_id: str, run_id: str | None = None
+    quarantined: DataFrame,
+    plan: EnforcementPlan,
+    source_id: str,
+    target_id: str,
+    run_id: str | None = None,
 ) -> DataFrame:
     """Return the rows of a source in the quarantine, or of one of its runs, as they were."""
     from pyspark.sql import functions as F
 
-    mine = quarantined.where(F.col(SOURCE_ID) == source_id)
+    mine = quarantined.where((F.col(SOURCE_ID) == source_id) & (F.col(TARGET_ID) == target_id))
     if run_id is not None:
         mine = mine.where(F.col(RUN_ID) == run_id)
     # The table may have them in another order, and others.

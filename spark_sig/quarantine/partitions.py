@@ -28,7 +28,8 @@ def replaced_partitions(source: DataFrame, targets: Targets) -> str:
             stay what they are.
     """
     columns = targets.conformed.partitions
-    if not columns or columns != targets.quarantine.partitions:
+    theirs = [[name.lower() for name in target.partitions] for target in targets]
+    if not columns or theirs[0] != theirs[1]:
         raise SignatureError(
             "replace-partitions takes two tables that are partitioned by the same columns",
             path="mode",
@@ -38,13 +39,13 @@ def replaced_partitions(source: DataFrame, targets: Targets) -> str:
     kinds = _kinds(source.schema)
     for name in columns:
         kind = kinds.get(name.lower(), "no such column")
-        theirs = [_kinds(target.schema)[name.lower()] for target in targets if target.schema]
-        if kind not in _KINDS or any(other != kind for other in theirs):
+        kept = [_kinds(target.schema)[name.lower()] for target in targets if target.schema]
+        if kind not in _KINDS or any(other != kind for other in kept):
             raise SignatureError(
                 "partitions are replaced by columns of a plain type, the same in source and tables",
                 path=name,
                 expected=f"one of {', '.join(_KINDS)}",
-                observed=", ".join([kind, *theirs]),
+                observed=", ".join([kind, *kept]),
             )
     text = [f"CAST({quoted(name)} AS string) AS p{at}" for at, name in enumerate(columns)]
     found = source.selectExpr(*text).distinct().limit(MOST + 1).collect()

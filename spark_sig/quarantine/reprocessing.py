@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING
 
 from spark_sig.compile.spark import source_schema
-from spark_sig.delta.commits import find_commit, last_number
+from spark_sig.delta.commits import Commit, find_commit, is_rewritten, last_number
+from spark_sig.delta.conflicts import until_committed
 from spark_sig.delta.log import read_snapshot, read_version
 from spark_sig.errors import SignatureError, SourceError
 from spark_sig.gate.scan import explained, tally_parts
@@ -18,14 +19,16 @@ from spark_sig.policy import Policy
 from spark_sig.quarantine.asked import Asked
 from spark_sig.quarantine.frames import (
     ADDED,
+    RUN,
     RUN_ID,
     SIGNATURE,
-    SOURCE_ID,
     as_they_were,
+    refuse_added,
     still_violating,
 )
-from spark_sig.quarantine.runs import PREFIX, Run, digest
-from spark_sig.quarantine.targets import Target, Targets
+from spark_sig.quarantine.order import PREFIX
+from spark_sig.quarantine.runs import Rules, Run, digest
+from spark_sig.quarantine.targets import APPEND_ONLY, Target, Targets
 from spark_sig.quarantine.transfer import Rows, refuse_uncounted, told, written
 from spark_sig.report import Report, Transfer
 from spark_sig.sources import Resolved, active_session
@@ -82,7 +85,7 @@ def reprocess(
         SourceError: where tables cannot be read or written, or another call is under way.
     """
     asked = Asked.of(signature, side, policy, engine, row_key=row_key)
-    chosen = (run_id,) if isinstance(run_id, str) else tuple(run_id)
+    chosen = (run_id,) if isinstance(run_id, str) else tuple(sorted({*run_id}))
     spark = active_session()
     targets = Targets.of(spark, conformed, quarantine)
     _refuse_other_tables(targets.quarantine)
@@ -98,9 +101,9 @@ def reprocess(
 def _refuse_other_tables(quarantine: Target) -> None:
     if quarantine.schema is None:
         raise SourceError(f"there is no quarantine {quarantine.place.name}")
-    if quarantine.properties.get("delta.appendOnly", "").lower() == "true":
+    if quarantine.properties.get(APPEND_ONLY, "").lower() == "true":
         raise SignatureError(
-            f"no row can be moved out of {quarantine.place.name}: it is delta.appendOnly",
+            f"no row can be moved out of {quarantine.place.name}: it is {APPEND_ONLY}",
             path="quarantine",
         )
     theirs = {name.lower() for name in quarantine.schema.names}
@@ -120,7 +123,9 @@ def _reprocessed(
         note = "nothing was written: the types do not fit"
         nothing = Tally.empty(asked.policy.examples)
         return _report(rows, nothing, None, Transfer("", "reprocess", note=note))
+    refuse_added(rows.plan.output.names)
     targets.conformed.refuse_misfit(rows.conforming().schema)
+    _condition(newest.frame, chosen)  # refuses too many, before anything is begun
     good = targets.conformed.made(rows.conforming(), ())
     targets = Targets(good, targets.quarantine)
     run = _begun(spark, targets, asked, chosen)
@@ -130,7 +135,9 @@ def _reprocessed(
 def _begun(spark: SparkSession, targets: Targets, asked: Asked, chosen: tuple[str, ...]) -> Run:
     """Return the call that was not finished, or a new one, which the quarantine then knows of.
 
-    A commit of no rows says so: of two calls that take the same number, the quarantine has one.
+    A commit of no rows says so: of two calls that take the same number, the quarantine has one.  A
+    call that has moved nothing yet is ended where it was another one, or where its rows have been
+    changed since.
 
     Raises:
         SourceError: where another call was not finished, or begins at the same time.
@@ -147,36 +154,80 @@ def _begun(spark: SparkSession, targets: Targets, asked: Asked, chosen: tuple[st
             f"rows of {place.place.name} were being moved, and its history no longer says where to"
         )
     version = read_snapshot(spark, place.path).version
-    if begun is not None:
-        version = int(begun.record["version"])
-    number = first + 1 if begun is None else first
     record = {"chosen": list(chosen), "conformed": targets.conformed.table_id}
-    run = Run(f"reprocess-{number}", app, place.table_id, version, asked.rules, number, record)
-    if begun is not None and (
-        asked.rules.differ(begun) or any(begun.record.get(k) != v for k, v in record.items())
-    ):
-        raise SourceError(
-            f"rows of {place.place.name} at version {version} were being moved, with another "
-            "signature or policy, of other runs or to another table, and that was not finished: "
-            "repeat it first"
-        )
-    if begun is None:
-        nothing = read_version(spark, read_snapshot(spark, place.path)).where("false")
-        written(place, nothing, replace(run, app=intent), retry=False)
+    if begun is not None:
+        run = _run_of(begun, app, place)
+        other = asked.rules.differ(begun) or run.record != record
+        assert run.version is not None
+        changed = other or is_rewritten(spark, place.path, run.version)
+        if not changed or _has_moved(spark, targets, run):
+            if other:
+                raise SourceError(
+                    f"rows of {place.place.name} at version {run.version} were being moved, with "
+                    "another signature or policy, of other runs or to another table, and that was "
+                    "not finished: repeat it first"
+                )
+            return run
+        _end(spark, targets, run)
+    number = first + 1
+    target = targets.conformed.table_id
+    run = Run(
+        f"reprocess-{number}", app, place.table_id, target, version, asked.rules, number, record
+    )
+    written(place, _nothing(spark, place), replace(run, app=intent), retry=False)
     return run
+
+
+def _run_of(begun: Commit, app: str, place: Target) -> Run:
+    """Return the call that a commit has begun."""
+    said = begun.record
+    rules = Rules(**{part.name: said[part.name] for part in fields(Rules)})
+    record = {name: said[name] for name in ("chosen", "conformed")}
+    target, number = str(said["conformed"]), int(said["number"])
+    version = int(said["version"])
+    name = str(said["run_id"])
+    return Run(name, app, place.table_id, target, version, rules, number, record)
+
+
+def _has_moved(spark: SparkSession, targets: Targets, run: Run) -> bool:
+    """Say whether a call has moved rows, as far as it can be known."""
+    good = targets.conformed
+    assert good.path is not None
+    if run.target != good.table_id:
+        return True  # to a table whose place nobody knows
+    return last_number(spark, good.path, run.app) >= run.number
+
+
+def _end(spark: SparkSession, targets: Targets, run: Run) -> None:
+    """End a call that has moved nothing: whoever goes on with it finds its commits taken.
+
+    Raises:
+        SourceError: where it has moved rows meanwhile.
+    """
+    for target in targets:
+        commit = written(target, _nothing(spark, target), run, said={"ended": True})
+        if not commit.record.get("ended"):
+            raise SourceError(f"another call moves rows of {targets.quarantine.place.name}")
+
+
+def _nothing(spark: SparkSession, target: Target) -> DataFrame:
+    assert target.path is not None
+    return read_version(spark, read_snapshot(spark, target.path)).where("false")
 
 
 def _moved(spark: SparkSession, targets: Targets, asked: Asked, run: Run) -> Report:
     place = targets.quarantine
+    assert place.path is not None
+    assert run.version is not None
     source = _read(spark, place, run.version)
     condition = _condition(source.frame, run.record["chosen"])
     there = replace(source, frame=source.frame.where(condition))
     rows = Rows.of(_as_it_was(there), asked)
-    moved = written(targets.conformed, rows.conforming(), run)
-    # Of the newest version, so that what was deleted meanwhile stays so.
-    newest = _read(spark, place).frame.where(condition)
-    left = still_violating(newest, _wide(newest, asked), asked.signature.fingerprint)
-    kept = written(place, left, run, overwrite=True, where=condition, retry=False)
+    new = not _has_moved(spark, targets, run)
+    moved = written(targets.conformed, rows.conforming(), run, new=new)
+    if new and is_rewritten(spark, place.path, run.version):
+        raise _changed(place, "and some may be in both tables")
+    kept = _kept(spark, place, asked, run, condition)
     after = _read(spark, place, kept.version).frame.where(condition)
     after = after.select(*map(quoted, rows.plan.source.names))
     tally = tally_parts([(after, rows.plan)], asked.policy.examples, asked.row_key, dirty=True)
@@ -194,6 +245,33 @@ def _moved(spark: SparkSession, targets: Targets, asked: Asked, run: Run) -> Rep
     )
     tally = replace(tally, rows=tally.rows + moved_rows)
     return _report(rows, tally, there.frame.count(), transfer)
+
+
+def _kept(spark: SparkSession, place: Target, asked: Asked, run: Run, condition: str) -> Commit:
+    """Take the rows that were moved out of the quarantine; others may add to it meanwhile."""
+    assert place.path is not None
+    path, found = place.path, list[tuple[int, Commit]]()
+
+    def keep() -> None:
+        # Of the newest version, so that what was deleted meanwhile stays so.
+        newest = _read(spark, place)
+        frame = newest.frame.where(condition)
+        left = still_violating(frame, _wide(frame, asked), asked.signature.fingerprint)
+        kept = written(place, left, run, overwrite=True, where=condition, retry=False)
+        found.append((int(newest.info.version or 0), kept))
+
+    until_committed(keep)
+    read, kept = found[-1]
+    if is_rewritten(spark, path, read, before=kept.version):
+        raise _changed(place, "and what was deleted may be there again")
+    return kept
+
+
+def _changed(place: Target, so: str) -> SourceError:
+    return SourceError(
+        f"rows of the quarantine {place.place.name} were changed while some were moved out of it, "
+        f"{so}: compare the tables"
+    )
 
 
 def _read(spark: SparkSession, quarantine: Target, version: int | None = None) -> Resolved:
@@ -216,16 +294,18 @@ def _condition(table: DataFrame, chosen: Sequence[str]) -> str:
 
     if chosen:
         table = table.where(F.col(RUN_ID).isin(*chosen))
-    found = table.select(SOURCE_ID, RUN_ID).distinct().limit(MOST + 1).collect()
+    found = table.select(*RUN).distinct().limit(MOST + 1).collect()
     if len(found) > MOST:
         raise SignatureError(
             f"the quarantine has rows of more than {MOST:,} runs", remedy="name some by run_id"
         )
-    parts = sorted(
-        f"{quoted(SOURCE_ID)} = {literal(row[0])} AND {quoted(RUN_ID)} = {literal(row[1])}"
-        for row in found
-    )
+    parts = sorted(" AND ".join(map(_is, RUN, row)) for row in found)
     return " OR ".join(f"({part})" for part in parts) or "false"
+
+
+def _is(column: str, value: str | None) -> str:
+    name = quoted(column)
+    return f"{name} IS NULL" if value is None else f"{name} = {literal(value)}"
 
 
 def _wide(frame: DataFrame, asked: Asked) -> EnforcementPlan:

@@ -7,18 +7,16 @@ import json
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from spark_sig.delta.commits import Commit, Stamp, find_commit, transactions
 from spark_sig.errors import SignatureError, SourceError
+from spark_sig.quarantine.order import PREFIX, overtaking
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
     from spark_sig.quarantine.targets import Target, Targets
-
-# One name for all commits of ours, whatever they belong to.
-PREFIX = "spark_sig"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +57,7 @@ class Run:
         run_id: its name.
         app: the name that it commits under.
         source: what tells the source from others.
+        target: the id of the table that the rows which conform go to.
         version: the version that is read; None where the source has none.
         rules: what its rows are held to.
         number: the number that it commits under; greater than those before under that name.
@@ -68,6 +67,7 @@ class Run:
     run_id: str
     app: str
     source: str
+    target: str
     version: int | None
     rules: Rules
     number: int = 1
@@ -101,6 +101,21 @@ class Run:
                 )
 
 
+class TakenUp(NamedTuple):
+    """A run to carry out.
+
+    Args:
+        run_id: its name; None for a new one.
+        begun: its first commit, where it was begun before.
+        others: the names of other runs from the same source, of other rules, that were begun and
+            are not finished.
+    """
+
+    run_id: str | None = None
+    begun: Commit | None = None
+    others: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Runs:
     """The runs from a source into two tables.
@@ -117,7 +132,8 @@ class Runs:
 
     def run(self, run_id: str, version: int | None, rules: Rules) -> Run:
         """Return a run of a name."""
-        return Run(run_id, self._name(run_id), self.source, version, rules)
+        target = self.targets.conformed.table_id
+        return Run(run_id, self._name(run_id), self.source, target, version, rules)
 
     def _name(self, run_id: str) -> str:
         # A scheduler gives one run id to many tasks: it is one run only from one source into the
@@ -136,12 +152,13 @@ class Runs:
         rows = secrets.token_hex(16) if version is None else version
         return digest([self._prefix, rows, rules.record()])[:32]
 
-    def taken_up(self, run_id: str | None, rules: Rules) -> tuple[str | None, Commit | None]:
-        """Return the run to carry out, and its first commit where it was begun before.
+    def taken_up(self, run_id: str | None, version: int | None, rules: Rules) -> TakenUp:
+        """Return the run to carry out.
 
         Args:
-            run_id: the run that was asked for; None for one that was not finished, where there is
-                one, or else a new one.
+            run_id: the run that was asked for; None for one of these rules that was not finished,
+                where there is one, or else a new one.
+            version: the version that was asked for; None for any.
             rules: what is asked for.
 
         Raises:
@@ -149,20 +166,21 @@ class Runs:
                 repeated.
         """
         if not self.targets.exist:
-            return run_id, None
+            return TakenUp(run_id)
+        if run_id is None and version is not None:
+            run_id = self.default_id(version, rules)
         if run_id is not None:
-            return run_id, self.begun(run_id)
+            return TakenUp(run_id, self.begun(run_id))
         left = self._unfinished()
-        if not left:
-            return None, None
-        for found, commit in left:
-            if self.source and not rules.differ(commit):
-                return found, commit
-        what = "with other rules" if self.source else "of a DataFrame"
-        raise SourceError(
-            f"the run {left[0][0]} into the same tables, {what}, was not finished: repeat it by "
-            "its run id and with its rules, or give another run id to leave it as it is"
-        )
+        if left and not self.source:
+            raise SourceError(
+                f"the run {left[0][0]} of a DataFrame into the same tables was not finished: "
+                "repeat it by its run id and with its rules, or give another run id to leave it "
+                "as it is"
+            )
+        others = tuple(found for found, commit in left if rules.differ(commit))
+        mine = [(found, commit) for found, commit in left if found not in others]
+        return TakenUp(*mine[0], others) if mine else TakenUp(others=others)
 
     def begun(self, run_id: str) -> Commit | None:
         """Return the first commit of a run; None where there is none."""
@@ -173,14 +191,22 @@ class Runs:
         return self._commit(self.targets.conformed, self._name(run_id)) is not None
 
     def _unfinished(self) -> list[tuple[str, Commit]]:
-        """Return the runs that have a first commit and no second one, the oldest first."""
+        """Return the runs that have a first commit and no second one, the oldest first.
+
+        Those that others have overtaken are not among them: nobody can finish them.
+        """
         conformed, quarantine = self.targets
         assert conformed.path is not None
         assert quarantine.path is not None
         first = transactions(self.spark, quarantine.path, self._prefix)
         left = first.keys() - transactions(self.spark, conformed.path, self._prefix).keys()
         # One that the table's history no longer has is long past.
-        found = [(app, commit) for app in left if (commit := self._commit(quarantine, app))]
+        found = [
+            (app, commit)
+            for app in left
+            if (commit := self._commit(quarantine, app))
+            and not overtaking(self.spark, self.targets, str(commit.record["mode"]), commit)
+        ]
         found.sort(key=lambda item: item[1].version)
         return [(app.removeprefix(self._prefix), commit) for app, commit in found]
 

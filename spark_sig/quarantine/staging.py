@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from spark_sig.delta.commits import find_commit, write_once
 from spark_sig.delta.log import is_classic, read_snapshot, read_version
-from spark_sig.delta.storage import empty_table, remove_folder
+from spark_sig.delta.storage import empty_table, remove_empty, remove_folder
 from spark_sig.delta.tables import properties_for
 from spark_sig.errors import SourceError
 from spark_sig.quarantine.runs import Run, digest
@@ -35,8 +35,14 @@ def stage(source: Resolved, quarantine: Target, run: Run) -> Run:
         its own, only one is believed.
     """
     path = f"{_folder(quarantine, run)}/{secrets.token_hex(8)}"
-    write_once(source.frame, path, run.stamp, properties=properties_for(source.frame.schema))
-    return replace(run, record={**run.record, STAGED: path})
+    begun = replace(run, record={**run.record, STAGED: path})
+    try:
+        write_once(source.frame, path, run.stamp, properties=properties_for(source.frame.schema))
+    except Exception:
+        if is_classic(source.frame.sparkSession):
+            discard(source.frame.sparkSession, begun)
+        raise
+    return begun
 
 
 def staged(source: Resolved, run: Run) -> Resolved:
@@ -61,7 +67,22 @@ def unstage(spark: SparkSession, quarantine: Target, run: Run) -> None:
     """Remove all that was staged under a run's name, as it has ended."""
     if is_classic(spark):
         remove_folder(spark, _folder(quarantine, run))
-    elif STAGED in run.record:
+    else:
+        discard(spark, run)
+
+
+def discard(spark: SparkSession, run: Run) -> None:
+    """Remove the copy that a run has made, as it was not begun with it.
+
+    Another job of its name may have been begun with another copy.
+    """
+    if STAGED not in run.record:
+        return
+    if is_classic(spark):
+        path = str(run.record[STAGED])
+        remove_folder(spark, path)
+        remove_empty(spark, path.rpartition("/")[0])
+    else:
         empty_table(spark, str(run.record[STAGED]))
 
 

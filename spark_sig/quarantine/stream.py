@@ -15,7 +15,8 @@ from spark_sig.planner import Engine
 from spark_sig.policy import Policy
 from spark_sig.quarantine.asked import Asked
 from spark_sig.quarantine.frames import as_they_were, rows_of
-from spark_sig.quarantine.runs import PREFIX, Run, digest
+from spark_sig.quarantine.order import PREFIX, overtaking, refuse_crossed, refuse_overtaken
+from spark_sig.quarantine.runs import Run, digest
 from spark_sig.quarantine.staging import STAGED, stage, staged, unstage
 from spark_sig.quarantine.targets import Target, Targets
 from spark_sig.quarantine.transfer import Rows, commit_of, refuse_uncounted, told, written
@@ -102,7 +103,7 @@ class ConformBatches:
             raise ViolationError(rows.plan.findings)
         targets = Targets.of(spark, self._conformed, self._quarantine)
         good, bad = rows.conforming(), rows.violating(None)
-        targets.refuse_misfits(good.schema, bad.schema)
+        targets.refuse_misfits(good.schema, bad.schema, "append")
         targets = targets.made(good, bad, ())
         run = self._run(targets, batch, query_of(spark))
         first, second = (commit_of(target, run, frame) for target in reversed(targets))
@@ -111,8 +112,10 @@ class ConformBatches:
         if second is None:
             run = self._staged(run, source, targets, first)
             rows = Rows.of(staged(source, run), self._asked)
-            self._written(targets.quarantine, rows.violating(run), run)
-            self._written(targets.conformed, rows.conforming(), run)
+            quarantined = self._written(targets.quarantine, rows.violating(run), run)
+            refuse_overtaken(run, overtaking(spark, targets, run.rules.mode, quarantined))
+            conformed = self._written(targets.conformed, rows.conforming(), run)
+            refuse_crossed(spark, targets, run, quarantined, conformed)
         unstage(spark, targets.quarantine, run)
 
     def _staged(self, run: Run, source: Resolved, targets: Targets, first: Commit | None) -> Run:
@@ -135,6 +138,7 @@ class ConformBatches:
             f"{self._stream}/{batch}",
             self._app(targets),
             self._identity,
+            targets.conformed.table_id,
             None,
             self._asked.rules,
             batch,
@@ -157,12 +161,12 @@ class ConformBatches:
             remedy="give it another name, or the checkpoint that it had",
         )
 
-    def _written(self, target: Target, rows: DataFrame, run: Run) -> None:
+    def _written(self, target: Target, rows: DataFrame, run: Run) -> Commit:
         assert target.path is not None
         spark, before = rows.sparkSession, _total(_NOTHING)
         if (number := last_number(spark, target.path, run.app)) >= 0:
             before = _total(find_commit(spark, target.path, run.app, number))
-        written(target, rows, run, said={"before": before})
+        return written(target, rows, run, said={"before": before})
 
     def report(self) -> Report:
         """Report on all batches so far, from what the tables hold.
@@ -184,7 +188,7 @@ class ConformBatches:
         snapshot = read_snapshot(spark, targets.quarantine.path, quarantined.version)
         there, asked = read_version(spark, snapshot), self._asked
         rows = Rows.of(Resolved(as_they_were(there), Source("stream", self._stream)), asked)
-        mine = rows_of(there, rows.plan, self._identity)
+        mine = rows_of(there, rows.plan, self._identity, targets.conformed.table_id)
         tally = tally_parts([(mine, rows.plan)], asked.policy.examples, dirty=True)
         if good is None or bad is None:
             raise SourceError(

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 # The property by which a table forgets who has written to it.
 FORGETS = "delta.setTransactionRetentionDuration"
 
+# The property by which a table keeps all rows that it has.
+APPEND_ONLY = "delta.appendOnly"
+
 
 @dataclass(frozen=True, slots=True)
 class Target:
@@ -74,13 +77,20 @@ class Target:
             properties=table_properties(spark, snapshot),
         )
 
-    def refuse_misfit(self, columns: StructType) -> None:
+    def refuse_misfit(self, columns: StructType, mode: str = "append") -> None:
         """Refuse a table that does not take the columns, before anything is written.
+
+        Args:
+            columns: those of the rows that will be.
+            mode: what becomes of the rows that it has.
 
         Raises:
             SignatureError: lists all that does not fit.
         """
-        if found := list(self._misfits(columns)):
+        found = list(self._misfits(columns))
+        if mode != "append" and self.properties.get(APPEND_ONLY, "").lower() == "true":
+            found.append(f"none of its rows may be replaced ({APPEND_ONLY})")
+        if found:
             raise SignatureError(
                 f"the {self.what} table {self.place.name} does not fit what would be written: "
                 + "; ".join(found),
@@ -179,14 +189,19 @@ class Targets(NamedTuple):
                     observed=target.place.name,
                 )
 
-    def refuse_misfits(self, good: StructType, bad: StructType) -> None:
+    def refuse_misfits(self, good: StructType, bad: StructType, mode: str) -> None:
         """Refuse tables that do not take what would be written, before anything is.
+
+        Args:
+            good: columns of the rows that conform.
+            bad: columns of the others.
+            mode: what becomes of the rows that are there.
 
         Raises:
             SignatureError: lists all that does not fit.
         """
-        self.conformed.refuse_misfit(good)
-        self.quarantine.refuse_misfit(bad)
+        self.conformed.refuse_misfit(good, mode)
+        self.quarantine.refuse_misfit(bad, mode)
 
     def made(self, good: DataFrame, bad: DataFrame, partitions: Sequence[str]) -> Targets:
         """Return the same, made where they do not exist.

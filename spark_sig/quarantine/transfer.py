@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from spark_sig.compile.spark import source_schema
-from spark_sig.delta.commits import Commit, commits_after, find_commit, named_commit, write_once
+from spark_sig.delta.commits import Commit, find_commit, named_commit, write_once
 from spark_sig.delta.log import read_snapshot, read_version
 from spark_sig.errors import SignatureError, SourceError
 from spark_sig.gate.scan import tally_parts
@@ -21,7 +21,8 @@ from spark_sig.quarantine.frames import (
     rows_of,
     violating_rows,
 )
-from spark_sig.quarantine.runs import PREFIX, Run
+from spark_sig.quarantine.order import overtaking, refuse_crossed, refuse_overtaken
+from spark_sig.quarantine.runs import Run
 from spark_sig.quarantine.targets import Target, Targets
 from spark_sig.report import Report, Transfer, Written
 from spark_sig.sources import Resolved
@@ -87,6 +88,7 @@ class Rows(NamedTuple):
             info.name,
             "" if run is None else run.source,
             None if run is None else run.version,
+            "" if run is None else run.target,
             run_id,
         )
         return violating_rows(self.source.frame, self.plan, origin)
@@ -122,36 +124,24 @@ def transfer(
     quarantined = written(
         targets.quarantine, rows.violating(run), run, overwrite=replaces, where=replacing, new=new
     )
-    _refuse_overtaken(rows, targets, run, quarantined)
+    spark = rows.source.frame.sparkSession
+    later = overtaking(spark, targets, run.rules.mode, quarantined)
+    if later and commit_of(targets.conformed, run, rows.source.frame) is None:
+        refuse_overtaken(run, later)
     conformed = written(
-        targets.conformed, rows.conforming(), run, overwrite=replaces, where=replacing, new=new
+        targets.conformed,
+        rows.conforming(),
+        run,
+        overwrite=replaces,
+        where=replacing,
+        new=new,
+        # what has come before may have overtaken it
+        retry=not replaces,
     )
+    refuse_crossed(spark, targets, run, quarantined, conformed)
     if conformed.rows is None and replaces:
         conformed = replace(conformed, rows=_count(rows, targets.conformed, conformed, replacing))
     return reported(rows, targets, run, quarantined, conformed)
-
-
-def _refuse_overtaken(rows: Rows, targets: Targets, run: Run, quarantined: Commit) -> None:
-    """Refuse to finish a run of which another one has replaced rows, or would lose its own.
-
-    Raises:
-        SourceError: where there is one.
-    """
-    spark, (conformed, quarantine) = rows.source.frame.sparkSession, targets
-    assert conformed.path is not None
-    assert quarantine.path is not None
-    later = [
-        commit
-        for commit in commits_after(spark, quarantine.path, quarantined.version)
-        if str(commit.record["app"]).startswith(f"{PREFIX}:")
-        and not (run.rules.mode == commit.record.get("mode") == "append")
-    ]
-    if later and commit_of(conformed, run, rows.source.frame) is None:
-        raise SourceError(
-            f"the run {run.run_id} was not finished, and the run {later[-1].record['run_id']} has "
-            "written to the tables since: one of them would replace rows of the other; repeat it "
-            "under another run id"
-        )
 
 
 def _count(rows: Rows, target: Target, commit: Commit, where: str | None) -> int:
@@ -223,7 +213,7 @@ def reported(
     spark, asked = rows.source.frame.sparkSession, rows.asked
     assert targets.quarantine.path is not None
     there = read_version(spark, read_snapshot(spark, targets.quarantine.path, quarantined.version))
-    mine = rows_of(there, rows.plan, run.source, run.run_id)
+    mine = rows_of(there, rows.plan, run.source, run.target, run.run_id)
     tally = tally_parts([(mine, rows.plan)], asked.policy.examples, asked.row_key, dirty=True)
     if conformed.rows is None or not tally.rows == tally.violating == (
         tally.rows if quarantined.rows is None else quarantined.rows
