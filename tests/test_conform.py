@@ -23,7 +23,6 @@ from spark_sig.errors import SourceError
 from spark_sig.quarantine import batch, transfer
 from tests.transfers import (
     LOSSLESS,
-    NESTED,
     RANDOM,
     WANTED,
     Tables,
@@ -270,11 +269,12 @@ def test_a_run_of_other_rules_is_left_and_said_to_be(
     tables: Tables, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     crash(monkeypatch, 1, lambda: tables.run(run_id="first"))
-    report = tables.run(NESTED)
+    other = Policy(casts="lossless", nan="reject")
+    report = tables.run(policy=other)
     (remark,) = report.warnings
     assert "the run first, with other rules, was not finished" in remark
     assert tables.run(run_id="first").rows.total == 20
-    assert not tables.run(NESTED).warnings
+    assert not tables.run(policy=other).warnings
 
 
 @pytest.mark.slow
