@@ -14,7 +14,7 @@ import pytest
 from spark_sig import Report, validate
 from spark_sig.errors import SourceError
 from spark_sig.quarantine import transfer
-from tests.transfers import LOSSLESS, WANTED, Tables, fitting, violating
+from tests.transfers import LOSSLESS, WANTED, Tables, fitting, slow, violating
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -74,7 +74,7 @@ def counted(report: Report) -> tuple[int, int]:
     return report.rows.total, report.rows.violating
 
 
-@pytest.mark.parametrize("choices", [{}, {"stats": False}], ids=["proven", "scanned"])
+@pytest.mark.parametrize("choices", [{}, slow({"stats": False})], ids=["proven", "scanned"])
 def test_a_verdict_is_about_one_version_while_others_write(
     writer: Writer, choices: dict[str, Any]
 ) -> None:
@@ -88,6 +88,7 @@ def test_a_verdict_is_about_one_version_while_others_write(
         assert counted(report) == writer.counts(report.source.version)
 
 
+@pytest.mark.slow
 def test_jobs_beside_one_another_share_a_ledger(writer: Writer, tmp_path: Path) -> None:
     ledger = str(tmp_path / "ledger")
 
@@ -130,6 +131,7 @@ def test_two_jobs_make_and_fill_the_same_tables(writer: Writer, tmp_path: Path) 
     assert writer.held() == (fitting(*ranges), violating(*ranges))
 
 
+@pytest.mark.slow
 def test_two_jobs_of_one_run_write_its_rows_once(writer: Writer) -> None:
     """A scheduler has begun a task twice: where one of the two cannot finish it, it says so."""
 

@@ -27,6 +27,7 @@ from spark_sig.cli import run_validate
 from spark_sig.errors import SignatureError, SourceError
 from spark_sig.signature import load_signature
 from spark_sig.sqltext import quoted
+from tests.transfers import slow
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -51,7 +52,7 @@ def table(spark: SparkSession, tmp_path: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize("engine", ["auto", "arrow"])
+@pytest.mark.parametrize("engine", ["auto", slow("arrow")])
 def test_values_are_shown_where_they_are_asked_for_alone(
     spark: SparkSession, table: Path, tmp_path: Path, engine: Any, capfd: pytest.CaptureFixture[str]
 ) -> None:
