@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from spark_sig.delta import ledger as module
+from spark_sig.delta import conflicts
 from spark_sig.delta.ledger import COLUMNS, DV_ID, RULES, Ledger, LedgerKey, open_ledger
 from spark_sig.delta.log import open_snapshot, read_snapshot, spark_errors
 from spark_sig.errors import SourceError
@@ -576,7 +576,7 @@ def test_conflicts_are_tried_again_but_not_for_ever(
         append(writer)
 
     monkeypatch.setattr(DataFrameWriterV2, "append", failing)
-    monkeypatch.setattr(module, "_PAUSE", 0.001)
+    monkeypatch.setattr(conflicts, "_PAUSE", 0.001)
     failures = 2
     assert ledger.record(KEY, files(spark, ("a", "", "1"))) == 1
     assert tried == 3
