@@ -201,6 +201,46 @@ def test_rows_go_to_two_tables(spark: SparkSession, run: Run, tmp_path: Path) ->
     assert count == {"conformed": 48, "quarantine": 2}
 
 
+def test_rows_of_a_quarantine_are_moved(
+    spark: SparkSession, run: Run, place: Path, tmp_path: Path
+) -> None:
+    good, bad, report = (str(tmp_path / name) for name in ("good", "bad", "report.json"))
+    tables = ("--conformed", good, "--quarantine", bad)
+    for name in ("one", "two"):
+        assert run(conformed=good, quarantine=bad, run_id=name)[0] == 3
+
+    def invoke(*arguments: str) -> tuple[int, str]:
+        done = CliRunner().invoke(app, ["reprocess", *arguments], obj=lambda: spark)
+        assert done.exception is None or isinstance(done.exception, SystemExit)
+        return done.exit_code, done.stdout + done.stderr
+
+    def counts() -> list[int]:
+        return [spark.read.format("delta").load(path).count() for path in (good, bad)]
+
+    same = ("--signature", str(place / "signature.json"))
+    code, out = invoke(*tables, *same, "--report", report, "--row-key", "id")
+    assert (code, counts()) == (3, [48, 2])
+    assert out.startswith("DOES NOT CONFORM")
+    assert [[*e.key] for c in read(Path(report)).checks for e in c.examples] == [[22], [22]]
+    looser = ("--signature", SIGNATURE.to_json(), "--nulls", "allow")
+    assert invoke(*tables, *looser, "--run-id", "two", "--run-id", "three")[0] == 0
+    assert counts() == [49, 1]
+    assert invoke(*tables, *looser, "--engine", "arrow", "--side", "inputs")[0] == 0
+    assert counts() == [50, 0]
+
+    for wrong in (
+        tables,
+        (*tables, *same, "--side", "params"),
+        (*tables, *same, "--casts", "any"),
+        (*same, "--conformed", good),
+        (*same, "--quarantine", bad),
+    ):
+        assert invoke(*wrong)[0] == 2
+    code, out = invoke(*same, "--conformed", good, "--quarantine", str(tmp_path / "nothing"))
+    assert code == 1
+    assert "there is no quarantine" in out
+
+
 @pytest.mark.parametrize(
     ("flags", "setting"),
     [

@@ -14,6 +14,7 @@ from dataclasses import fields, replace
 from datetime import datetime, timedelta, timezone
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -503,6 +504,22 @@ def test_jobs_that_make_a_ledger_at_once(spark: SparkSession, tmp_path: Path, na
         finally:
             if named:
                 spark.sql(f"DROP TABLE IF EXISTS {name}")
+
+
+def test_a_ledger_whose_first_commit_is_under_way(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """CREATE TABLE IF NOT EXISTS does nothing where a folder has anything in it."""
+    made = open_ledger(spark, tmp_path / "made")
+    log = tmp_path / "ledger" / "_delta_log"
+    log.mkdir(parents=True)
+
+    def commit(seconds: float) -> None:
+        name = "00000000000000000000.json"
+        shutil.copy(tmp_path / "made" / "_delta_log" / name, log / name)
+
+    monkeypatch.setattr(conflicts, "time", SimpleNamespace(sleep=commit))
+    assert open_ledger(spark, tmp_path / "ledger").table_id == made.table_id
 
 
 def test_jobs_that_record_at_once(spark: SparkSession, tmp_path: Path) -> None:

@@ -216,6 +216,7 @@ def test_a_nested_column_that_took_another_s_name_is_read(
     assert table.check(signature).rows.violating == 5
 
 
+@pytest.mark.slow
 def test_files_of_many_patterns_are_all_remembered(spark: SparkSession, tmp_path: Path) -> None:
     """Each file leaves another column open; more patterns than are told apart."""
     table = Table(spark, tmp_path)

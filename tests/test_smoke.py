@@ -75,6 +75,7 @@ def check(seen: dict[str, Any], basis: str) -> None:
 
 
 @pytest.mark.connect
+@pytest.mark.slow
 def test_spark_connect() -> None:
     # The log is out of reach there: every column is read, and neither proven nor remembered.
     seen = smoke(sys.executable, "connect")

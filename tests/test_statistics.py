@@ -779,7 +779,7 @@ def step(spark: SparkSession, table: str, action: str, chance: random.Random, at
             spark.sql(f"OPTIMIZE delta.`{table}`")
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_sound_after_every_step_of_a_history(
     spark: SparkSession, tmp_path: Path, seed: int
 ) -> None:

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 import typer
 
 from spark_sig.cli.infer import infer_command, run_infer
+from spark_sig.cli.reprocess import reprocess_command, run_reprocess
 from spark_sig.cli.validate import run_validate, validate_command
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-__all__ = ["app", "main", "run_infer", "run_validate"]
+__all__ = ["app", "main", "run_infer", "run_reprocess", "run_validate"]
 
 app = typer.Typer(
     add_completion=False,
@@ -22,6 +23,7 @@ app = typer.Typer(
     help="Hold every row of every partition to a model signature, or infer one from them.",
 )
 app.command("validate")(validate_command)
+app.command("reprocess")(reprocess_command)
 app.command("infer")(infer_command)
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from spark_sig.cli import options
 from spark_sig.cli.console import DONE, progress, say, told, writing
 from spark_sig.cli.context import flags_of, session_of, started
 from spark_sig.cli.destination import Destination
@@ -33,11 +34,9 @@ _FLAGS = (
 
 def infer_command(
     context: typer.Context,
-    table: Annotated[
-        str | None, typer.Option(help="Path of a Delta table or Parquet, or a catalog name.")
-    ] = None,
-    version: Annotated[int | None, typer.Option(help="Version of a Delta table.")] = None,
-    timestamp: Annotated[str | None, typer.Option(help="Time to take the table at.")] = None,
+    table: options.Table = None,
+    version: options.Version = None,
+    timestamp: options.Timestamp = None,
     columns: Annotated[
         list[str] | None,
         typer.Option(help="Column to take; may be repeated; all where there is none."),
@@ -67,7 +66,7 @@ def infer_command(
     report: Annotated[
         str | None, typer.Option(help="Where the evidence goes; a folder gets RUN_ID.json.")
     ] = None,
-    run_id: Annotated[str | None, typer.Option(help="Name of this run.")] = None,
+    run_id: options.RunId = None,
     example: Annotated[
         int | None, typer.Option(help="Draw an input example of this many rows.")
     ] = None,
@@ -75,7 +74,7 @@ def infer_command(
         str | None,
         typer.Option(help="Folder of the example; else the model's, or that of --out."),
     ] = None,
-    config: Annotated[str | None, typer.Option(help="YAML file with these settings.")] = None,
+    config: options.Config = None,
 ) -> None:
     """Infer a signature from every row of a table, and write it.
 

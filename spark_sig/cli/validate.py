@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from spark_sig.cli.console import DONE, VIOLATIONS, progress, say, told, writing
-from spark_sig.cli.context import flags_of, session_of, started
+from spark_sig.cli import options
+from spark_sig.cli.console import DONE, VIOLATIONS, told
+from spark_sig.cli.context import flags_of, session_of
+from spark_sig.cli.reporting import reported
 from spark_sig.errors import ViolationError
 from spark_sig.gate import validate_source
 from spark_sig.params import enforce_params
@@ -16,7 +18,7 @@ from spark_sig.quarantine import conform
 from spark_sig.report import Report
 from spark_sig.settings.validate import ValidateSettings, validate_settings
 from spark_sig.signature import ModelSignature, load_signature
-from spark_sig.sinks import new_run_id, refuse_unwritable, write_report
+from spark_sig.sinks import new_run_id
 from spark_sig.sources import resolve
 
 if TYPE_CHECKING:
@@ -25,27 +27,18 @@ if TYPE_CHECKING:
 
 def validate_command(
     context: typer.Context,
-    table: Annotated[
-        str | None, typer.Option(help="Path of a Delta table or Parquet, or a catalog name.")
-    ] = None,
-    signature: Annotated[
-        str | None, typer.Option(help="Signature: JSON file, MLmodel, its folder, JSON text.")
-    ] = None,
-    version: Annotated[int | None, typer.Option(help="Version of a Delta table.")] = None,
-    timestamp: Annotated[str | None, typer.Option(help="Time to take the table at.")] = None,
-    side: Annotated[str | None, typer.Option(help="inputs or outputs.")] = None,
+    table: options.Table = None,
+    signature: options.Signature = None,
+    version: options.Version = None,
+    timestamp: options.Timestamp = None,
+    side: options.Side = None,
     params: Annotated[str | None, typer.Option(help="Params to check, as JSON.")] = None,
-    report: Annotated[
-        str | None, typer.Option(help="Where the report's JSON goes; a folder gets RUN_ID.json.")
-    ] = None,
-    config: Annotated[str | None, typer.Option(help="YAML file with these settings.")] = None,
-    policy: Annotated[str | None, typer.Option(help="default, mlflow or strict.")] = None,
-    engine: Annotated[str | None, typer.Option(help="auto, catalyst or arrow.")] = None,
-    row_key: Annotated[
-        list[str] | None, typer.Option(help="Column that names a row; may be repeated.")
-    ] = None,
+    report: options.Report = None,
+    config: options.Config = None,
+    engine: options.Engine = None,
+    row_key: options.RowKey = None,
     min_rows: Annotated[int | None, typer.Option(help="Fewer rows are a violation.")] = None,
-    run_id: Annotated[str | None, typer.Option(help="Name of this run.")] = None,
+    run_id: options.RunId = None,
     stats: Annotated[
         bool | None, typer.Option(help="Whether file statistics may decide checks.")
     ] = None,
@@ -58,9 +51,7 @@ def validate_command(
     ledger: Annotated[
         str | None, typer.Option(help="Delta table that remembers verdicts on files.")
     ] = None,
-    conformed: Annotated[
-        str | None, typer.Option(help="Delta table that rows which conform are written to.")
-    ] = None,
+    conformed: options.Conformed = None,
     quarantine: Annotated[
         str | None, typer.Option(help="Delta table that rows which violate are written to.")
     ] = None,
@@ -70,20 +61,17 @@ def validate_command(
     max_violations: Annotated[
         str | None, typer.Option(help="With more violating rows, N or P%, nothing is written.")
     ] = None,
-    casts: Annotated[str | None, typer.Option(help="safe, lossless or exact.")] = None,
-    nulls: Annotated[str | None, typer.Option(help="reject or allow.")] = None,
-    nan: Annotated[str | None, typer.Option(help="allow or reject.")] = None,
-    case: Annotated[str | None, typer.Option(help="sensitive or insensitive.")] = None,
-    extra: Annotated[str | None, typer.Option(help="drop, keep or forbid.")] = None,
-    fill_missing: Annotated[
-        bool | None, typer.Option(help="Whether missing optional columns are nulls.")
-    ] = None,
-    datetime: Annotated[str | None, typer.Option(help="source or timestamp.")] = None,
-    on_violation: Annotated[str | None, typer.Option(help="raise, drop or tag.")] = None,
-    show_values: Annotated[
-        bool | None, typer.Option(help="Whether values may stand in the report.")
-    ] = None,
-    examples: Annotated[int | None, typer.Option(help="Examples per check.")] = None,
+    policy: options.PolicyName = None,
+    casts: options.Casts = None,
+    nulls: options.Nulls = None,
+    nan: options.Nan = None,
+    case: options.Case = None,
+    extra: options.Extra = None,
+    fill_missing: options.FillMissing = None,
+    datetime: options.Datetime = None,
+    on_violation: options.OnViolation = None,
+    show_values: options.ShowValues = None,
+    examples: options.Examples = None,
 ) -> None:
     """Check every row of a table, and write the report.
 
@@ -103,21 +91,13 @@ def run_validate(
 def _validate(settings: ValidateSettings, session: Callable[[], SparkSession]) -> int:
     signature = load_signature(settings.signature)
     signature.side(settings.side)
-    run_id = new_run_id() if settings.run_id is None else settings.run_id
-    if settings.report is not None:
-        refuse_unwritable(settings.report, run_id)
-    spark = started(session)
-    if settings.report is not None:
-        # once more, as only Spark reaches storage that is not local
-        refuse_unwritable(settings.report, run_id, spark=spark)
-    with progress(f"checking {settings.table}"):
-        report = _checked(settings, signature, spark)
-    # The verdict comes first: what follows may fail.
-    say(report.to_text())
-    if settings.report is not None:
-        with writing():
-            path = write_report(report, settings.report, run_id=run_id, spark=spark)
-        say(f"report: {path}")
+    report = reported(
+        settings.table,
+        lambda spark: _checked(settings, signature, spark),
+        session,
+        settings.report,
+        new_run_id() if settings.run_id is None else settings.run_id,
+    )
     return DONE if report.conforms or _is_tolerated(report, settings) else VIOLATIONS
 
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
+from typing import TypeVar
 
 from spark_sig.delta.log import spark_errors
+
+_Seen = TypeVar("_Seen")
 
 # How often a commit is tried against others, and the seconds after which it first is again.
 _ATTEMPTS, _PAUSE = 6, 0.1
@@ -32,3 +35,17 @@ def until_committed(commit: Callable[[], object]) -> None:
             if attempt + 1 == _ATTEMPTS or not _CONFLICT.search(str(error)):
                 raise
         time.sleep(_PAUSE * 2**attempt)
+
+
+def until_seen(look: Callable[[], _Seen | None]) -> _Seen | None:
+    """Look for what another job's commit is about to make; None where it does not come.
+
+    CREATE TABLE IF NOT EXISTS makes nothing of a path once its folder has anything in it, which
+    is before the other job's first commit.
+    """
+    for attempt in range(_ATTEMPTS):
+        if (seen := look()) is not None:
+            return seen
+        if attempt + 1 < _ATTEMPTS:
+            time.sleep(_PAUSE * 2**attempt)
+    return None

@@ -16,7 +16,7 @@ from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
-from spark_sig.delta.conflicts import until_committed
+from spark_sig.delta.conflicts import until_committed, until_seen
 from spark_sig.delta.log import (
     Snapshot,
     first_line,
@@ -246,7 +246,7 @@ def open_ledger(spark: SparkSession, name: str | os.PathLike[str]) -> Ledger:
         path = place.location(spark, refuse)
         if path is None:
             _make(spark, place.sql)
-            path = place.location(spark, refuse)
+            path = until_seen(lambda: place.location(spark, refuse))
         if path is not None:
             return _checked(spark, text, path)
     except spark_errors() as error:

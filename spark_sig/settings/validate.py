@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from typing import Any, get_args
 
 from spark_sig.errors import SignatureError
@@ -11,8 +11,7 @@ from spark_sig.planner import Engine
 from spark_sig.policy import Policy
 from spark_sig.quarantine.asked import Mode
 from spark_sig.settings.merge import Setting, json_object, merge, names, share
-
-POLICY_FIELDS = tuple(f.name for f in fields(Policy))
+from spark_sig.settings.policy import POLICY, chosen_policy
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +83,8 @@ SETTINGS = {
     "quarantine": Setting((str,)),
     "mode": Setting((str,), get_args(Mode)),
     "max_violations": Setting((str, int)),
-    "policy": Setting((str,)),
 }
-# The policy checks its own fields.
-KNOWN = SETTINGS | {name: Setting() for name in POLICY_FIELDS}
+KNOWN = SETTINGS | POLICY
 
 
 def validate_settings(flags: Mapping[str, Any], config: str | None) -> ValidateSettings:
@@ -102,8 +99,8 @@ def validate_settings(flags: Mapping[str, Any], config: str | None) -> ValidateS
             the setting's name.
     """
     merged = merge(flags, config, KNOWN, ("table", "signature"))
-    policy = _policy(merged)
-    values = {k: v for k, v in merged.items() if k in SETTINGS and k != "policy"}
+    policy = chosen_policy(merged)
+    values = {k: v for k, v in merged.items() if k in SETTINGS}
     if "row_key" in values:
         values["row_key"] = names(values["row_key"], "row_key")
     if "params" in values:
@@ -131,9 +128,3 @@ def _refuse_idle(values: Mapping[str, Any]) -> None:
             f"{'with' if writes else 'without'} --conformed and --quarantine",
             path=alone[0],
         )
-
-
-def _policy(merged: Mapping[str, Any]) -> Policy:
-    policy = Policy.named(str(merged.get("policy", "default")))
-    chosen = {name: merged[name] for name in POLICY_FIELDS if name in merged}
-    return replace(policy, **chosen) if chosen else policy

@@ -1,0 +1,42 @@
+"""Options that several commands have."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+Table = Annotated[
+    str | None, typer.Option(help="Path of a Delta table or Parquet, or a catalog name.")
+]
+Version = Annotated[int | None, typer.Option(help="Version of a Delta table.")]
+Timestamp = Annotated[str | None, typer.Option(help="Time to take the table at.")]
+Signature = Annotated[
+    str | None, typer.Option(help="Signature: JSON file, MLmodel, its folder, JSON text.")
+]
+Side = Annotated[str | None, typer.Option(help="inputs or outputs.")]
+Report = Annotated[
+    str | None, typer.Option(help="Where the report's JSON goes; a folder gets RUN_ID.json.")
+]
+Config = Annotated[str | None, typer.Option(help="YAML file with these settings.")]
+Engine = Annotated[str | None, typer.Option(help="auto, catalyst or arrow.")]
+RowKey = Annotated[list[str] | None, typer.Option(help="Column that names a row; may be repeated.")]
+RunId = Annotated[str | None, typer.Option(help="Name of this run.")]
+Conformed = Annotated[
+    str | None, typer.Option(help="Delta table that rows which conform are written to.")
+]
+
+# The policy, and its fields.
+PolicyName = Annotated[str | None, typer.Option(help="default, mlflow or strict.")]
+Casts = Annotated[str | None, typer.Option(help="safe, lossless or exact.")]
+Nulls = Annotated[str | None, typer.Option(help="reject or allow.")]
+Nan = Annotated[str | None, typer.Option(help="allow or reject.")]
+Case = Annotated[str | None, typer.Option(help="sensitive or insensitive.")]
+Extra = Annotated[str | None, typer.Option(help="drop, keep or forbid.")]
+FillMissing = Annotated[
+    bool | None, typer.Option(help="Whether missing optional columns are nulls.")
+]
+Datetime = Annotated[str | None, typer.Option(help="source or timestamp.")]
+OnViolation = Annotated[str | None, typer.Option(help="raise, drop or tag.")]
+ShowValues = Annotated[bool | None, typer.Option(help="Whether values may stand in the report.")]
+Examples = Annotated[int | None, typer.Option(help="Examples per check.")]

@@ -1,0 +1,67 @@
+"""Everything of the public API on a Spark Connect server, against the same on a classic session."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_hints
+
+import pytest
+
+import spark_sig
+from tests.tour import ON_SPARK, take
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+ROOT = Path(__file__).parents[1]
+
+pytestmark = [pytest.mark.connect, pytest.mark.slow]
+
+
+@pytest.fixture(scope="module")
+def classic(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    return take(spark, tmp_path_factory.mktemp("classic"))
+
+
+@pytest.fixture(scope="module")
+def connect(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    env = {k: v for k, v in os.environ.items() if not k.startswith(("PYSPARK_", "SPARK_"))}
+    env["PYTHONPATH"] = str(ROOT)
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.tour", str(tmp_path_factory.mktemp("connect"))],
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=900,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-4000:]
+    seen: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return seen
+
+
+def test_both_see_the_same(classic: dict[str, Any], connect: dict[str, Any]) -> None:
+    seen, expected = connect["seen"], classic["seen"]
+    assert seen.keys() == expected.keys()
+    assert {k: v for k, v in seen.items() if v != expected[k]} == {}
+
+
+def test_the_tour_passes_every_parameter(classic: dict[str, Any]) -> None:
+    for name in ON_SPARK:
+        parameters = inspect.signature(getattr(spark_sig, name)).parameters
+        assert set(classic["passed"][name]) == set(parameters), name
+
+
+def test_the_tour_makes_every_choice(classic: dict[str, Any]) -> None:
+    for name in ON_SPARK:
+        public = getattr(spark_sig, name)
+        hints = get_type_hints(public.__init__ if inspect.isclass(public) else public)
+        for parameter, hint in hints.items():
+            if get_origin(hint) is Literal:
+                made = set(classic["passed"][name][parameter])
+                assert made == set(get_args(hint)), (name, parameter)
