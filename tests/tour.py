@@ -135,7 +135,8 @@ class Tour:
 
     def _refused(self, error: Exception) -> list[str]:
         """What an error says of the data, whatever Spark puts around it."""
-        text = str(error).replace(str(self.folder), "")
+        text = str(error).replace(f"file:{self.folder}", "").replace(str(self.folder), "")
+        text = text.replace(self.begin, "the beginning")
         said = re.search(r"does not fit the signature: [^\n@;]*", text)
         return [type(error).__name__, said[0] if said else text.splitlines()[0]]
 
