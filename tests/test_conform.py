@@ -26,6 +26,7 @@ from tests.transfers import (
     RANDOM,
     WANTED,
     Tables,
+    age,
     crash,
     fitting,
     slow,
@@ -252,6 +253,91 @@ def test_runs_that_cross_do_not_both_say_that_they_are_finished(
     assert tables.held() == (fitting((0, 20)), violating((0, 20)))
 
 
+@pytest.mark.parametrize(
+    "change", ["RESTORE {} TO VERSION AS OF 0", slow("DELETE FROM {} WHERE id = 3")]
+)
+def test_a_run_whose_rows_were_undone_is_not_finished(
+    tables: Tables, monkeypatch: pytest.MonkeyPatch, change: str
+) -> None:
+    """A table that is restored still knows which transactions it had."""
+    crash(monkeypatch, 1, lambda: tables.run(run_id="once"))
+    tables.spark.sql(change.format(f"delta.`{tables.bad}`"))
+    with pytest.raises(SourceError, match="were changed since: delete those whose _run_id is once"):
+        tables.run(run_id="once")
+    assert tables.held()[0] == []
+    tables.spark.sql(f"DELETE FROM delta.`{tables.bad}` WHERE _run_id = 'once'")
+    tables.run()
+    assert tables.held() == (fitting((0, 20)), violating((0, 20)))
+
+
+@pytest.mark.slow
+def test_a_run_of_a_table_that_was_replaced_is_not_made_anew(
+    tables: Tables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """CREATE OR REPLACE makes another table of the same name."""
+    crash(monkeypatch, 1, lambda: tables.run(run_id="once"))
+    table = f"delta.`{tables.source}`"
+    tables.spark.sql(f"CREATE OR REPLACE TABLE {table} USING delta AS SELECT * FROM {table}")
+    with pytest.raises(SourceError, match="that another one has replaced"):
+        tables.run(run_id="once")
+    (remark,) = tables.run().warnings
+    assert "the run once was begun with a table that this one has replaced" in remark
+    tables.spark.sql(f"DELETE FROM delta.`{tables.bad}` WHERE _run_id = 'once'")
+    tables.run(run_id="once")
+    assert tables.held() == (fitting((0, 20), (0, 20)), violating((0, 20), (0, 20)))
+
+
+@pytest.mark.slow
+def test_a_run_that_another_one_has_replaced_is_made_anew(tables: Tables, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    tables.rows(20, 40).write.format("delta").save(str(other))
+    for turn in range(2):
+        report = tables.run(mode="overwrite")
+        assert not report.warnings
+        assert tables.held() == (fitting((0, 20)), violating((0, 20)))
+        (remark,) = tables.run(mode="overwrite").warnings
+        assert "was finished before" in remark
+        tables.run(data=other, mode="overwrite")
+        assert tables.held() == (fitting((20, 40)), violating((20, 40))), turn
+
+
+@pytest.mark.slow
+def test_runs_replace_partitions_beside_one_another(
+    tables: Tables, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Those of other partitions; of the same ones only one can be finished."""
+    part = {day: tmp_path / f"day{day}" for day in range(2)}
+    for day, path in part.items():
+        rows = tables.rows(0, 20).where(f"p = {day}").withColumnRenamed("l", "list")
+        rows.write.format("delta").partitionBy("p").save(str(path))
+    keep = {"mode": "replace-partitions", "policy": Policy(casts="lossless", extra="keep")}
+    crash(monkeypatch, 1, lambda: tables.run(data=part[0], run_id="first", **keep))
+    tables.run(data=part[1], run_id="second", **keep)
+    tables.run(data=part[0], run_id="first", **keep)
+    chosen = [i for i in range(20) if i % 3 < 2]
+    assert tables.held() == tuple(
+        [i for i in chosen if i in rows] for rows in (fitting((0, 20)), violating((0, 20)))
+    )
+    crash(monkeypatch, 1, lambda: tables.run(data=part[0], run_id="third", **keep))
+    tables.run(data=part[0], run_id="fourth", **keep)
+    with pytest.raises(SourceError, match="the run fourth has written"):
+        tables.run(data=part[0], run_id="third", **keep)
+
+
+def test_a_run_of_an_old_version_is_finished(
+    tables: Tables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    crash(monkeypatch, 1, lambda: tables.run())
+    tables.add(20, 40)
+    age(tables.source)
+    assert tables.run().rows.total == 20
+    assert tables.run().rows.total == 40
+    for table in (tables.good, tables.bad):
+        age(table)
+    assert tables.run().rows.total == 40
+    assert tables.held() == (fitting((0, 20), (0, 40)), violating((0, 20), (0, 40)))
+
+
 @pytest.mark.slow
 def test_a_run_that_cannot_be_finished_is_in_nobody_s_way(
     tables: Tables, monkeypatch: pytest.MonkeyPatch
@@ -274,7 +360,8 @@ def test_a_run_of_other_rules_is_left_and_said_to_be(
     (remark,) = report.warnings
     assert "the run first, with other rules, was not finished" in remark
     assert tables.run(run_id="first").rows.total == 20
-    assert not tables.run(policy=other).warnings
+    (remark,) = tables.run(policy=other).warnings
+    assert "was finished before" in remark
 
 
 @pytest.mark.slow

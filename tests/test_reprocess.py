@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from spark_sig import ColSpec, ModelSignature, Policy, Schema, SignatureError, reprocess
+from spark_sig import ColSpec, ModelSignature, Policy, Schema, SignatureError, TensorSpec, reprocess
 from spark_sig.errors import SourceError
 from spark_sig.quarantine import reprocessing, transfer
 from tests.transfers import (
@@ -16,6 +17,7 @@ from tests.transfers import (
     NESTED,
     WANTED,
     Tables,
+    age,
     crash,
     fitting,
     slow,
@@ -245,6 +247,104 @@ def test_rows_that_were_deleted_meanwhile_stay_so(
     report = tables.reprocess(NEWER)
     assert held(tables) == ([*fitting((0, 20)), None, None], [4])
     assert not report.complete
+
+
+@pytest.mark.parametrize("commits", [1, slow(2)])
+def test_a_call_whose_end_broke_off_is_ended_again(
+    tables: Tables, monkeypatch: pytest.MonkeyPatch, commits: int
+) -> None:
+    """An end is two commits as well, of which the first takes the number of what would move."""
+    tables.run()
+    crash(monkeypatch, 1, lambda: tables.reprocess(NEWER))
+    crash(monkeypatch, commits, lambda: tables.reprocess(WANTED))
+    tables.reprocess(NEWER)
+    assert held(tables) == ([*fitting((0, 20)), None, None], [4, 14])
+
+
+@pytest.mark.slow
+def test_a_call_that_another_one_ends_takes_no_row_out(
+    tables: Tables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other one breaks off between its two commits, and the first goes on."""
+    tables.run()
+    real, turns = reprocessing.written, list[str]()
+
+    def between(target: Any, *given: Any, **named: Any) -> Any:
+        if target.what == "conformed" and not turns:
+            turns.append("other")
+            crash(monkeypatch, 1, lambda: tables.reprocess(WANTED))
+        return real(target, *given, **named)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(reprocessing, "written", between)
+        with pytest.raises(SourceError, match="another call has ended this one"):
+            tables.reprocess(NEWER)
+    assert held(tables) == (fitting((0, 20)), violating((0, 20)))
+    tables.reprocess(NEWER)
+    assert held(tables) == ([*fitting((0, 20)), None, None], [4, 14])
+
+
+@pytest.mark.parametrize(
+    ("table", "change"),
+    [
+        ("bad", "UPDATE {} SET b = 1 WHERE id = 4"),
+        slow("good", "RESTORE {} TO VERSION AS OF 1"),
+    ],
+)
+def test_what_was_changed_since_rows_were_moved_is_not_taken_for_them(
+    tables: Tables, monkeypatch: pytest.MonkeyPatch, table: str, change: str
+) -> None:
+    tables.run()
+    crash(monkeypatch, 2, lambda: tables.reprocess(NEWER))
+    tables.spark.sql(change.format(f"delta.`{getattr(tables, table)}`"))
+    before = held(tables)
+    for _ in range(2):
+        with pytest.raises(SourceError, match=r"were changed while some were moved.*abandon"):
+            tables.reprocess(NEWER)
+    assert held(tables) == before
+    if table == "bad":  # what is in both tables is taken out of one by hand
+        tables.spark.sql(f"DELETE FROM delta.`{tables.bad}` WHERE b IS NULL")
+    tables.reprocess(NEWER, abandon=True)
+    now = [1] if table == "bad" else []
+    left = [14] if table == "bad" else [4, 14]
+    assert held(tables) == ([*sorted([*fitting((0, 20)), *now]), None, None], left)
+
+
+@pytest.mark.slow
+def test_rows_that_were_moved_to_a_table_that_is_gone(
+    tables: Tables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tables.run()
+    other = tables.good.parent / "other"
+    crash(monkeypatch, 2, lambda: tables.reprocess(NEWER, conformed=other))
+    shutil.rmtree(other)
+    with pytest.raises(SourceError, match=r"not finished: repeat it first; .*abandon"):
+        tables.reprocess(NEWER)
+    tables.reprocess(NEWER, abandon=True)
+    assert held(tables) == ([*fitting((0, 20)), None, None], [4, 14])
+
+
+def test_a_quarantine_that_nobody_has_written_to_for_long(tables: Tables) -> None:
+    """Delta refuses old versions but for the newest, which the call's own commit makes another."""
+    tables.run()
+    age(tables.bad)
+    tables.reprocess(NEWER)
+    assert held(tables) == ([*fitting((0, 20)), None, None], [4, 14])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("policy", [LOSSLESS, Policy()])
+def test_a_signature_without_names_does_not_take_the_quarantine_s_columns(
+    tables: Tables, policy: Policy
+) -> None:
+    frame = tables.spark.range(4).selectExpr("id", "IF(id = 1, NULL, id) AS b")
+    tensor = ModelSignature(inputs=Schema([TensorSpec("int64", (-1, 2))]))
+    report = tables.run(tensor, data=frame, run_id="once", policy=policy)
+    assert report.rows.violating == 1
+    before = len(tables.read(tables.good)), len(tables.read(tables.bad))
+    with pytest.raises(SignatureError, match="would take those that the quarantine adds"):
+        tables.reprocess(ModelSignature(inputs=Schema([TensorSpec("int64", (-1, -1))])))
+    assert (len(tables.read(tables.good)), len(tables.read(tables.bad))) == before
 
 
 def test_nothing_moves_where_types_do_not_fit(tables: Tables) -> None:

@@ -365,6 +365,7 @@ class Tour:
         run = [row[0] for row in self._table(bad).select("_run_id").distinct().collect()]
         self._note("reprocess none", lambda: moving(LOOSER, run_id="another"))
         self._note("reprocess", lambda: moving(LOOSER, run_id=run, side="inputs", row_key="id"))
+        self._note("reprocess abandoned", lambda: moving(LOOSER, run_id=run, abandon=True))
         self._note(
             "reprocess again",
             lambda: moving(LOOSER, engine="arrow", policy=LOSSLESS),

@@ -37,6 +37,12 @@ def reprocess_command(
         list[str] | None,
         typer.Option(help="Run whose rows are taken; may be repeated; all where there is none."),
     ] = None,
+    abandon: Annotated[
+        bool | None,
+        typer.Option(
+            help="Begin anew where a call cannot be finished (see that no row is in both)."
+        ),
+    ] = None,
     policy: options.PolicyName = None,
     casts: options.Casts = None,
     nulls: options.Nulls = None,
@@ -87,4 +93,5 @@ def _moved(settings: ReprocessSettings, signature: ModelSignature) -> Report:
         engine=settings.engine,
         row_key=settings.row_key,
         run_id=settings.run_id,
+        abandon=settings.abandon,
     )

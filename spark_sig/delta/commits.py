@@ -36,6 +36,9 @@ _KEEPING = (
     "ROW TRACKING BACKFILL",
 )
 
+# Commits that others may make between two looks at a table.
+_MEANWHILE = 100
+
 # Commits that are looked at first: a record that is asked for is most often a new one.
 _LATEST = 20
 
@@ -56,7 +59,8 @@ class Stamp:
 
     def text(self) -> str:
         """Return what is written as the commit's metadata."""
-        return json.dumps({"app": self.app, "number": self.number, **self.record}, sort_keys=True)
+        said = {**self.record, "number": self.number}
+        return json.dumps({"app": self.app, **dict(sorted(said.items()))})
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,12 +178,21 @@ def _in_state(spark: SparkSession, path: str, prefix: str) -> dict[str, int]:
 
 def commits_after(spark: SparkSession, path: str, version: int) -> list[Commit]:
     """Return the commits since a version that say something of themselves."""
-    newer = read_snapshot(spark, path).version - version
-    found = _history(spark, path, f"LIMIT {newer}") if newer > 0 else ()
+    # The history is read later, and begins with what has come meanwhile.
+    newer = read_snapshot(spark, path).version - version + _MEANWHILE
+    found = _history(spark, path, f"LIMIT {newer}")
     return [commit for commit in found if commit.version > version]
 
 
-def is_rewritten(spark: SparkSession, path: str, after: int, before: int | None = None) -> bool:
+def is_rewritten(
+    spark: SparkSession,
+    path: str,
+    after: int,
+    before: int | None = None,
+    *,
+    but: str | None = None,
+    deleted: bool = True,
+) -> bool:
     """Say whether rows that a version has were changed or removed since.
 
     Args:
@@ -187,6 +200,8 @@ def is_rewritten(spark: SparkSession, path: str, after: int, before: int | None 
         path: where the table lies.
         after: the version.
         before: the version before which this counts; None for now.
+        but: how the names of applications begin whose commits do not count; None for none.
+        deleted: whether it counts that rows were removed by DELETE.
     """
     until = read_snapshot(spark, path).version if before is None else before - 1
     if until <= after:
@@ -196,10 +211,13 @@ def is_rewritten(spark: SparkSession, path: str, after: int, before: int | None 
         "operation IN ('WRITE', 'STREAMING UPDATE') AND operationParameters['mode'] = 'Append'"
     )
     appends += " OR operation = 'STREAMING UPDATE' AND operationParameters['outputMode'] = 'Append'"
+    if but is not None:
+        appends += f" OR startswith(userMetadata, {literal(_opening(but))})"
     history = spark.sql(f"DESCRIBE HISTORY delta.{quoted(path)}")
+    keeping = _KEEPING if deleted else (*_KEEPING, "DELETE")
     changes = history.where(
         f"version > {after} AND version <= {until} AND NOT coalesce({appends} OR operation IN "
-        f"({', '.join(map(literal, _KEEPING))}), false)"
+        f"({', '.join(map(literal, keeping))}), false)"
     )
     return bool(changes.limit(1).collect())
 
@@ -207,7 +225,7 @@ def is_rewritten(spark: SparkSession, path: str, after: int, before: int | None 
 def _history(spark: SparkSession, path: str, limit: str) -> Iterator[Commit]:
     """Return the commits that say something of themselves, the newest first."""
     history = spark.sql(f"DESCRIBE HISTORY delta.{quoted(path)} {limit}")
-    chosen = history.where("startswith(userMetadata, '{\"app\"')")
+    chosen = history.where(f"startswith(userMetadata, {literal(_opening())})")
     for row in chosen.select("version", "userMetadata", "operationMetrics").collect():
         record = _record(row["userMetadata"])
         if record is None:
@@ -218,6 +236,11 @@ def _history(spark: SparkSession, path: str, limit: str) -> Iterator[Commit]:
             rows = 0  # which Delta does not say
         count = None if rows is None else int(rows)
         yield Commit(int(row["version"]), count, record)
+
+
+def _opening(app: str = "") -> str:
+    """Return what the metadata of a stamp begins with."""
+    return json.dumps({"app": app})[:-2]
 
 
 def _record(text: str) -> dict[str, Any] | None:

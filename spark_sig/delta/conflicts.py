@@ -13,6 +13,7 @@ _Seen = TypeVar("_Seen")
 
 # How often a commit is tried against others, and the seconds after which it first is again.
 _ATTEMPTS, _PAUSE = 6, 0.1
+_LONGEST = 5.0
 
 # What Delta, and Spark's catalog, say of them.
 _CONFLICT = re.compile(
@@ -21,20 +22,21 @@ _CONFLICT = re.compile(
 )
 
 
-def until_committed(commit: Callable[[], object]) -> None:
+def until_committed(commit: Callable[[], object], *, attempts: int = _ATTEMPTS) -> None:
     """Carry out a commit, and again where another one has come before it.
 
     Args:
         commit: one that may be carried out again.
+        attempts: how often, at most.
     """
-    for attempt in range(_ATTEMPTS):
+    for attempt in range(attempts):
         try:
             commit()
             return
         except spark_errors() as error:
-            if attempt + 1 == _ATTEMPTS or not _CONFLICT.search(str(error)):
+            if attempt + 1 == attempts or not _CONFLICT.search(str(error)):
                 raise
-        time.sleep(_PAUSE * 2**attempt)
+        time.sleep(min(_PAUSE * 2**attempt, _LONGEST))
 
 
 def until_seen(look: Callable[[], _Seen | None]) -> _Seen | None:

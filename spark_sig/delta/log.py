@@ -14,6 +14,11 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 
+# What Delta (4.1 and later) refuses old versions with, and the setting that it does so by.
+_TOO_OLD = "DELTA_UNSUPPORTED_TIME_TRAVEL_BEYOND_DELETED_FILE_RETENTION_DURATION"
+_GUARD = "spark.databricks.delta.vacuum.enforceTimeTravelWithinDeletedFileRetentionDuration"
+
+
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     """One version of a Delta table.
@@ -93,9 +98,31 @@ def find_snapshot(spark: SparkSession, path: str, version: int | None) -> Snapsh
 
 
 def read_version(spark: SparkSession, snapshot: Snapshot) -> DataFrame:
-    """Return the rows of a snapshot; every read of the result is of that version."""
+    """Return the rows of a snapshot; every read of the result is of that version.
+
+    Delta refuses versions whose commit is older than what VACUUM spares, though their files may
+    all be there; here they are read, and fail where a file is gone.  A session of Spark Connect,
+    which resolves tables as they are read, is left with that guard off.
+    """
     reader = spark.read.format("delta").option("versionAsOf", snapshot.version)
-    return reader.load(snapshot.path)
+    try:
+        found = reader.load(snapshot.path)
+        if not is_classic(spark):
+            _ = found.schema  # resolves it
+        return found
+    except spark_errors() as error:
+        if _TOO_OLD not in str(error):
+            raise
+    before = spark.conf.get(_GUARD, None)
+    spark.conf.set(_GUARD, "false")
+    try:
+        return reader.load(snapshot.path)
+    finally:
+        if is_classic(spark):
+            if before is None:
+                spark.conf.unset(_GUARD)
+            else:
+                spark.conf.set(_GUARD, before)
 
 
 def _history(spark: SparkSession, path: str) -> DataFrame:

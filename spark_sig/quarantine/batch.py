@@ -16,7 +16,7 @@ from spark_sig.gate.scan import explained
 from spark_sig.planner import Engine
 from spark_sig.policy import Policy
 from spark_sig.quarantine.asked import Asked, Mode
-from spark_sig.quarantine.partitions import replaced_partitions
+from spark_sig.quarantine.partitions import Replaced, replaced_partitions
 from spark_sig.quarantine.runs import Run, Runs, TakenUp
 from spark_sig.quarantine.staging import STAGED, discard, stage, staged, unstage
 from spark_sig.quarantine.targets import Targets
@@ -98,7 +98,7 @@ def conform(
         )
     targets = Targets.of(spark, conformed, quarantine)
     targets.refuse_source(source.identity)
-    runs = Runs(spark, source.identity, targets)
+    runs = Runs(spark, source.identity, targets, source.place)
     asked_for = None if version is None and timestamp is None else source.info.version
     run = runs.taken_up(run_id, asked_for, asked.rules)
     begun, named = run.begun, asked_for is not None
@@ -107,8 +107,26 @@ def conform(
         report = _conform(found, asked, targets, run.run_id, begun)
     except Exception as error:
         raise explained(error) from error
-    remarks = [*_remarks(run, older=found is not source, named=run_id is not None)]
+    remarks = [
+        *_remarks(run, older=found is not source, named=run_id is not None),
+        *_finished(report, targets),
+    ]
     return replace(report, warnings=(*report.warnings, *remarks)) if remarks else report
+
+
+def _finished(report: Report, targets: Targets) -> Iterator[str]:
+    """Say that a run was finished before, where it was: the tables may not hold it any more.
+
+    Args:
+        report: on the run.
+        targets: the tables as they were before it.
+    """
+    written = report.transfer and report.transfer.conformed
+    if report.transfer and written and written.version <= targets.conformed.version:
+        yield (
+            f"the run {report.transfer.run_id} was finished before, with version "
+            f"{written.version} of {written.table}: nothing was written"
+        )
 
 
 def _remarks(run: TakenUp, *, older: bool, named: bool) -> Iterator[str]:
@@ -127,7 +145,15 @@ def _remarks(run: TakenUp, *, older: bool, named: bool) -> Iterator[str]:
             "since is not in it"
         )
     for other in run.others:
-        yield f"the run {other}, with other rules, was not finished: repeat it by its run id"
+        yield (
+            f"the run {other}, with other rules, was not finished: repeat it with them and its "
+            "run id"
+        )
+    for other in run.replaced:
+        yield (
+            f"the run {other} was begun with a table that this one has replaced, and was not "
+            "finished: its rows are in the quarantine alone"
+        )
 
 
 def _at_first(source: Resolved, begun: Commit, run_id: str, *, named: bool) -> Resolved:
@@ -173,7 +199,7 @@ def _conform(
         return refused
     partitions = () if snapshot is None else partition_columns(spark, snapshot)
     targets = targets.made(good, bad, partitions)
-    runs = Runs(spark, source.identity, targets)
+    runs = Runs(spark, source.identity, targets, source.place)
     version = None if snapshot is None else snapshot.version
     name = runs.default_id(version, asked.rules) if run_id is None else run_id
     run = runs.run(name, version, asked.rules)
@@ -207,7 +233,7 @@ def _of_copy(
     return transfer(Rows.of(copy, asked), targets, run, _replacing(copy, asked, targets), new=new)
 
 
-def _replacing(source: Resolved, asked: Asked, targets: Targets) -> str | None:
+def _replacing(source: Resolved, asked: Asked, targets: Targets) -> Replaced | None:
     if asked.mode != "replace-partitions":
         return None
     return replaced_partitions(source.frame, targets)

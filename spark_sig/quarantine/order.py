@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from spark_sig.delta.commits import Commit, commits_after
+from spark_sig.delta.commits import Commit, commits_after, is_rewritten
 from spark_sig.errors import SourceError
 
 if TYPE_CHECKING:
@@ -37,7 +37,14 @@ def overtaking(
         for commit in commits_after(spark, targets.quarantine.path, quarantined.version)
         if str(commit.record["app"]).startswith(f"{PREFIX}:")
         and not (mode == commit.record.get("mode") == "append")
+        and not _apart(quarantined, commit)
     ]
+
+
+def _apart(one: Commit, other: Commit) -> bool:
+    """Say whether two commits are known to replace rows of other partitions each."""
+    mine, theirs = (commit.record.get("partitions") for commit in (one, other))
+    return mine is not None and theirs is not None and not {*mine} & {*theirs}
 
 
 def refuse_overtaken(run: Run, later: Sequence[Commit]) -> None:
@@ -49,8 +56,33 @@ def refuse_overtaken(run: Run, later: Sequence[Commit]) -> None:
     if later:
         raise SourceError(
             f"the run {run.run_id} was not finished, and the run {later[-1].record['run_id']} has "
-            "written to the tables since: one of them would replace rows of the other; repeat it "
-            "under another run id"
+            "written to the tables since: one of them would replace rows of the other; delete "
+            f"those whose _run_id is {run.run_id} from the quarantine, where there are any, and "
+            "repeat it under another run id (a stream under another name)"
+        )
+
+
+def is_undone(spark: SparkSession, targets: Targets, quarantined: Commit) -> bool:
+    """Say whether others than runs have changed rows of the quarantine since a run's commit.
+
+    Delta remembers the run even where RESTORE or DELETE have taken its rows away.
+    """
+    path = targets.quarantine.path
+    assert path is not None
+    return is_rewritten(spark, path, quarantined.version, but=f"{PREFIX}:")
+
+
+def refuse_undone(spark: SparkSession, targets: Targets, run: Run, quarantined: Commit) -> None:
+    """Refuse to finish a run whose rows in the quarantine may have been changed since.
+
+    Raises:
+        SourceError: where they may.
+    """
+    if is_undone(spark, targets, quarantined):
+        raise SourceError(
+            f"the run {run.run_id} was not finished, and rows of the quarantine "
+            f"{targets.quarantine.place.name} were changed since: delete those whose _run_id is "
+            f"{run.run_id} and repeat it under another run id"
         )
 
 

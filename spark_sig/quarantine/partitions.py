@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import hashlib
+from typing import TYPE_CHECKING, NamedTuple
 
 from spark_sig.errors import SignatureError
 from spark_sig.sqltext import literal, quoted
@@ -16,12 +17,27 @@ if TYPE_CHECKING:
 # Partitions that one run replaces: each is named in the condition of the commit.
 MOST = 10_000
 
+# Partitions that a commit names, so that it can be told which runs replace other ones.
+NAMED = 100
+
 # Types whose values text gives back, whatever the session.
 _KINDS = ("tinyint", "smallint", "int", "bigint", "boolean", "date", "string")
 
 
-def replaced_partitions(source: DataFrame, targets: Targets) -> str:
-    """Write the condition, as SQL, on rows of the partitions that a source has rows of.
+class Replaced(NamedTuple):
+    """Partitions that are replaced.
+
+    Args:
+        condition: the condition, as SQL, on their rows.
+        names: short names of them, the same for the same; None where they are too many.
+    """
+
+    condition: str
+    names: tuple[str, ...] | None
+
+
+def replaced_partitions(source: DataFrame, targets: Targets) -> Replaced:
+    """Find the partitions that a source has rows of.
 
     Raises:
         SignatureError: where the tables are not partitioned alike, by columns of the source that
@@ -57,7 +73,9 @@ def replaced_partitions(source: DataFrame, targets: Targets) -> str:
         )
         for row in found
     )
-    return " OR ".join(f"({part})" for part in parts) or "false"
+    names = tuple(hashlib.sha256(part.encode()).hexdigest()[:16] for part in parts)
+    condition = " OR ".join(f"({part})" for part in parts) or "false"
+    return Replaced(condition, names if len(names) <= NAMED else None)
 
 
 def _kinds(schema: StructType) -> dict[str, str]:

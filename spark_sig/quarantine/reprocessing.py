@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import fields, replace
+from enum import Enum
 from typing import TYPE_CHECKING
 
 from spark_sig.compile.spark import source_schema
@@ -45,6 +46,16 @@ _BY_DATA = "spark.databricks.delta.replaceWhere.dataColumns.enabled"
 # Runs whose rows are moved at a time: each is named in the condition of the commit.
 MOST = 10_000
 
+# How often the rows that were moved are taken out where others add to the quarantine meanwhile.
+_ATTEMPTS = 20
+
+# What the commits of a call say that was ended before it had moved anything.
+_ENDED = "ended"
+
+_ABANDON = (
+    "where it cannot be finished, see that each row is in one table, then abandon it (abandon=True)"
+)
+
 
 def reprocess(
     quarantine: str | os.PathLike[str],
@@ -56,14 +67,16 @@ def reprocess(
     engine: Engine = "auto",
     row_key: str | Sequence[str] = (),
     run_id: str | Sequence[str] = (),
+    abandon: bool = False,
 ) -> Report:
     """Hold the rows of a quarantine to another signature, and move those that conform to it.
 
     They are written to the table of rows that conform first, and taken out of the quarantine
     then: a call that is repeated after it broke off, at any point, ends with every row exactly
     once in one of the two tables.  Rows that still violate stay, with the violations of the new
-    signature.  Rows that other runs add meanwhile are left alone; only one call at a time moves
-    rows between the same tables, another one fails.
+    signature.  Rows that other runs add meanwhile are left alone.  Only one call at a time moves
+    rows out of a quarantine: another one fails, or, with another signature or of other rows, ends
+    the first where it has moved nothing yet.
 
     Args:
         quarantine: path or name of a table that :func:`conform` has written.
@@ -75,14 +88,18 @@ def reprocess(
         engine: as for :func:`spark_sig.validate`.
         row_key: source columns whose values name a row in the report's examples.
         run_id: only rows of these runs (``_run_id``); all where empty.
+        abandon: whether to begin anew where a call was not finished and cannot be, as the tables
+            were changed since; rows that it has moved have to be taken out of one of the two
+            first, or they are moved once more.
 
     Returns:
         The report on the rows that were in the quarantine; ``transfer`` says what was moved.
 
     Raises:
-        SignatureError: where signature, policy or names cannot mean anything, a table does not
-            fit, or another call of other rules was not finished.
-        SourceError: where tables cannot be read or written, or another call is under way.
+        SignatureError: where signature, policy or names cannot mean anything, or a table does
+            not fit.
+        SourceError: where tables cannot be read or written, another call is under way, or has
+            moved rows and was not finished.
     """
     asked = Asked.of(signature, side, policy, engine, row_key=row_key)
     chosen = (run_id,) if isinstance(run_id, str) else tuple(sorted({*run_id}))
@@ -93,7 +110,7 @@ def reprocess(
     if str(spark.conf.get(_BY_DATA, "true")).lower() == "false":
         raise SourceError(f"no row can be moved where {_BY_DATA} is false: set it true")
     try:
-        return _reprocessed(spark, targets, asked, chosen)
+        return _reprocessed(spark, targets, asked, chosen, abandon)
     except Exception as error:
         raise explained(error) from error
 
@@ -115,7 +132,7 @@ def _refuse_other_tables(quarantine: Target) -> None:
 
 
 def _reprocessed(
-    spark: SparkSession, targets: Targets, asked: Asked, chosen: tuple[str, ...]
+    spark: SparkSession, targets: Targets, asked: Asked, chosen: tuple[str, ...], abandon: bool
 ) -> Report:
     newest = _read(spark, targets.quarantine)
     rows = Rows.of(_as_it_was(newest), asked)
@@ -125,14 +142,15 @@ def _reprocessed(
         return _report(rows, nothing, None, Transfer("", "reprocess", note=note))
     refuse_added(rows.plan.output.names)
     targets.conformed.refuse_misfit(rows.conforming().schema)
+    _wide(newest.frame, rows)  # refuses what cannot stay in the quarantine
     _condition(newest.frame, chosen)  # refuses too many, before anything is begun
     good = targets.conformed.made(rows.conforming(), ())
     targets = Targets(good, targets.quarantine)
-    run = _begun(spark, targets, asked, chosen)
+    run = _begun(targets, rows, chosen, abandon)
     return _moved(spark, targets, asked, run)
 
 
-def _begun(spark: SparkSession, targets: Targets, asked: Asked, chosen: tuple[str, ...]) -> Run:
+def _begun(targets: Targets, rows: Rows, chosen: tuple[str, ...], abandon: bool) -> Run:
     """Return the call that was not finished, or a new one, which the quarantine then knows of.
 
     A commit of no rows says so: of two calls that take the same number, the quarantine has one.  A
@@ -142,39 +160,46 @@ def _begun(spark: SparkSession, targets: Targets, asked: Asked, chosen: tuple[st
     Raises:
         SourceError: where another call was not finished, or begins at the same time.
     """
-    place = targets.quarantine
+    place, asked, spark = targets.quarantine, rows.asked, rows.source.frame.sparkSession
     assert place.path is not None
     app = f"{PREFIX}:{digest(place.table_id)[:16]}:reprocess"
     intent = f"{app}:begun"
     # The numbers first, and then the version that it is for.
     first, second = last_number(spark, place.path, intent), last_number(spark, place.path, app)
     begun = find_commit(spark, place.path, intent, first) if first > second else None
-    if first > second and begun is None:
+    if first > second and begun is None and not abandon:
         raise SourceError(
-            f"rows of {place.place.name} were being moved, and its history no longer says where to"
+            f"rows of {place.place.name} were being moved, and its history no longer says where "
+            f"to: {_ABANDON}"
         )
     version = read_snapshot(spark, place.path).version
     record = {"chosen": list(chosen), "conformed": targets.conformed.table_id}
     if begun is not None:
         run = _run_of(begun, app, place)
-        other = asked.rules.differ(begun) or run.record != record
+        other = bool(asked.rules.differ(begun)) or run.record != record
         assert run.version is not None
-        changed = other or is_rewritten(spark, place.path, run.version)
-        if not changed or _has_moved(spark, targets, run):
-            if other:
-                raise SourceError(
-                    f"rows of {place.place.name} at version {run.version} were being moved, with "
-                    "another signature or policy, of other runs or to another table, and that was "
-                    "not finished: repeat it first"
-                )
+        state = _state(targets, run, rows)
+        moved = state is State.MOVED
+        # What was moved is taken out of what is left of the rows; none may have been made another.
+        changed = is_rewritten(spark, place.path, run.version, deleted=not moved)
+        if not (other or changed or abandon or state is State.ENDED):
             return run
-        _end(spark, targets, run)
+        if not moved:
+            _end(targets, run, rows)
+        elif not abandon and changed:
+            raise _changed(place, "and some may be in both tables")
+        elif not abandon:
+            raise SourceError(
+                f"rows of {place.place.name} at version {run.version} were being moved, with "
+                "another signature or policy, of other runs or to another table, and that was not "
+                f"finished: repeat it first; {_ABANDON}"
+            )
     number = first + 1
     target = targets.conformed.table_id
     run = Run(
         f"reprocess-{number}", app, place.table_id, target, version, asked.rules, number, record
     )
-    written(place, _nothing(spark, place), replace(run, app=intent), retry=False)
+    written(place, _nothing(place, rows), replace(run, app=intent), retry=False)
     return run
 
 
@@ -189,29 +214,45 @@ def _run_of(begun: Commit, app: str, place: Target) -> Run:
     return Run(name, app, place.table_id, target, version, rules, number, record)
 
 
-def _has_moved(spark: SparkSession, targets: Targets, run: Run) -> bool:
-    """Say whether a call has moved rows, as far as it can be known."""
-    good = targets.conformed
+class State(Enum):
+    """How far a call has come that the quarantine knows of."""
+
+    BEGUN = "begun"
+    ENDED = "ended"
+    MOVED = "moved"
+
+
+def _state(targets: Targets, run: Run, rows: Rows) -> State:
+    """Say how far a call has come, as far as it can be known."""
+    good, spark = targets.conformed, rows.source.frame.sparkSession
     assert good.path is not None
     if run.target != good.table_id:
-        return True  # to a table whose place nobody knows
-    return last_number(spark, good.path, run.app) >= run.number
+        return State.MOVED  # to a table whose place nobody knows
+    if last_number(spark, good.path, run.app) < run.number:
+        return State.BEGUN
+    commit = find_commit(spark, good.path, run.app, run.number)
+    return State.ENDED if commit and commit.record.get(_ENDED) else State.MOVED
 
 
-def _end(spark: SparkSession, targets: Targets, run: Run) -> None:
+def _end(targets: Targets, run: Run, rows: Rows) -> None:
     """End a call that has moved nothing: whoever goes on with it finds its commits taken.
 
     Raises:
         SourceError: where it has moved rows meanwhile.
     """
+    # Where it would move rows to comes first; a call that breaks off in between is ended again.
     for target in targets:
-        commit = written(target, _nothing(spark, target), run, said={"ended": True})
-        if not commit.record.get("ended"):
+        commit = written(target, _nothing(target, rows), run, said={_ENDED: True})
+        if not commit.record.get(_ENDED):
             raise SourceError(f"another call moves rows of {targets.quarantine.place.name}")
 
 
-def _nothing(spark: SparkSession, target: Target) -> DataFrame:
+def _nothing(target: Target, rows: Rows) -> DataFrame:
+    """Return no rows, of the columns that a target is written with."""
+    if target.what == "conformed":
+        return rows.conforming().where("false")
     assert target.path is not None
+    spark = rows.source.frame.sparkSession
     return read_version(spark, read_snapshot(spark, target.path)).where("false")
 
 
@@ -223,11 +264,17 @@ def _moved(spark: SparkSession, targets: Targets, asked: Asked, run: Run) -> Rep
     condition = _condition(source.frame, run.record["chosen"])
     there = replace(source, frame=source.frame.where(condition))
     rows = Rows.of(_as_it_was(there), asked)
-    new = not _has_moved(spark, targets, run)
+    new = _state(targets, run, rows) is State.BEGUN
     moved = written(targets.conformed, rows.conforming(), run, new=new)
-    if new and is_rewritten(spark, place.path, run.version):
+    if moved.record.get(_ENDED):
+        raise SourceError(f"another call has ended this one: rows of {place.place.name} stay")
+    good = targets.conformed.path
+    assert good is not None
+    if is_rewritten(spark, good, moved.version):
+        raise _changed(targets.conformed, "and what was moved may be gone")
+    if is_rewritten(spark, place.path, run.version, deleted=new):
         raise _changed(place, "and some may be in both tables")
-    kept = _kept(spark, place, asked, run, condition)
+    kept = _kept(spark, place, rows, run, condition)
     after = _read(spark, place, kept.version).frame.where(condition)
     after = after.select(*map(quoted, rows.plan.source.names))
     tally = tally_parts([(after, rows.plan)], asked.policy.examples, asked.row_key, dirty=True)
@@ -247,7 +294,7 @@ def _moved(spark: SparkSession, targets: Targets, asked: Asked, run: Run) -> Rep
     return _report(rows, tally, there.frame.count(), transfer)
 
 
-def _kept(spark: SparkSession, place: Target, asked: Asked, run: Run, condition: str) -> Commit:
+def _kept(spark: SparkSession, place: Target, rows: Rows, run: Run, condition: str) -> Commit:
     """Take the rows that were moved out of the quarantine; others may add to it meanwhile."""
     assert place.path is not None
     path, found = place.path, list[tuple[int, Commit]]()
@@ -256,11 +303,12 @@ def _kept(spark: SparkSession, place: Target, asked: Asked, run: Run, condition:
         # Of the newest version, so that what was deleted meanwhile stays so.
         newest = _read(spark, place)
         frame = newest.frame.where(condition)
-        left = still_violating(frame, _wide(frame, asked), asked.signature.fingerprint)
+        left = still_violating(frame, _wide(frame, rows), rows.asked.signature.fingerprint)
         kept = written(place, left, run, overwrite=True, where=condition, retry=False)
         found.append((int(newest.info.version or 0), kept))
 
-    until_committed(keep)
+    # Each file that is added makes it begin anew, where the table is not partitioned.
+    until_committed(keep, attempts=_ATTEMPTS)
     read, kept = found[-1]
     if is_rewritten(spark, path, read, before=kept.version):
         raise _changed(place, "and what was deleted may be there again")
@@ -269,8 +317,8 @@ def _kept(spark: SparkSession, place: Target, asked: Asked, run: Run, condition:
 
 def _changed(place: Target, so: str) -> SourceError:
     return SourceError(
-        f"rows of the quarantine {place.place.name} were changed while some were moved out of it, "
-        f"{so}: compare the tables"
+        f"rows of the {place.what} table {place.place.name} were changed while some were moved, "
+        f"{so}: compare the tables; {_ABANDON}"
     )
 
 
@@ -308,18 +356,35 @@ def _is(column: str, value: str | None) -> str:
     return f"{name} IS NULL" if value is None else f"{name} = {literal(value)}"
 
 
-def _wide(frame: DataFrame, asked: Asked) -> EnforcementPlan:
-    """Plan for rows of a quarantine, with the columns that are to stay as they are."""
-    names = [name for name in frame.columns if name.lower() not in (VIOLATIONS, SIGNATURE)]
+def _wide(frame: DataFrame, rows: Rows) -> EnforcementPlan:
+    """Plan for rows of a quarantine, with the columns that are to stay as they are.
+
+    Raises:
+        SignatureError: where the signature would take those columns for data.
+    """
+    asked = rows.asked
+    theirs = [name for name in frame.columns if name.lower() not in ADDED]
+    added = [name for name in frame.columns if name.lower() in ADDED]
+    # Behind the data, where a signature without names does not reach them.
+    names = [*theirs, *(name for name in added if name.lower() not in (VIOLATIONS, SIGNATURE))]
     # What else there is was held to the policy before.
     policy = replace(asked.policy, extra="drop")
-    return plan_enforcement(
+    wide = plan_enforcement(
         source_schema(frame.select(*map(quoted, names)).schema),
         asked.signature.side(asked.side),
         policy,
         engine=asked.engine,
         spark=True,
     )
+    if [check.path for check in wide.checks] != [check.path for check in rows.plan.checks] or any(
+        one != other for one, other in zip(wide.output, rows.plan.output, strict=False)
+    ):
+        raise SignatureError(
+            "the signature takes all columns of a table, and would take those that the quarantine "
+            "adds: no row can be moved by it",
+            remedy="name its columns",
+        )
+    return wide
 
 
 def _report(rows: Rows, tally: Tally, expected: int | None, transfer: Transfer) -> Report:

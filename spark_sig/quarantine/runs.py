@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from spark_sig.delta.commits import Commit, Stamp, find_commit, transactions
+from spark_sig.delta.commits import Commit, Stamp, commits_after, find_commit, transactions
 from spark_sig.errors import SignatureError, SourceError
-from spark_sig.quarantine.order import PREFIX, overtaking
+from spark_sig.quarantine.order import PREFIX, is_undone, overtaking
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -62,6 +62,7 @@ class Run:
         rules: what its rows are held to.
         number: the number that it commits under; greater than those before under that name.
         record: what its commits say besides.
+        place: where the source lies; empty where it lies nowhere.
     """
 
     run_id: str
@@ -72,11 +73,13 @@ class Run:
     rules: Rules
     number: int = 1
     record: Mapping[str, Any] = field(default_factory=dict)
+    place: str = ""
 
     @property
     def stamp(self) -> Stamp:
         """What its commits are known by."""
         record = {"run_id": self.run_id, "source": self.source, "version": self.version}
+        record |= {"target": self.target, "place": self.place}
         return Stamp(self.app, self.number, {**record, **self.rules.record(), **self.record})
 
     def refuse_other(self, found: Commit) -> None:
@@ -109,11 +112,14 @@ class TakenUp(NamedTuple):
         begun: its first commit, where it was begun before.
         others: the names of other runs from the same source, of other rules, that were begun and
             are not finished.
+        replaced: the names of other runs that were begun with a table that has since been
+            replaced by another one, and are not finished.
     """
 
     run_id: str | None = None
     begun: Commit | None = None
     others: tuple[str, ...] = ()
+    replaced: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,16 +130,19 @@ class Runs:
         spark: the session.
         source: what tells the source from others; empty for a DataFrame, of which nothing does.
         targets: where they go; the quarantine is written first.
+        place: where the source lies; empty where it lies nowhere.
     """
 
     spark: SparkSession
     source: str
     targets: Targets
+    place: str = ""
 
     def run(self, run_id: str, version: int | None, rules: Rules) -> Run:
         """Return a run of a name."""
         target = self.targets.conformed.table_id
-        return Run(run_id, self._name(run_id), self.source, target, version, rules)
+        name = self._name(run_id)
+        return Run(run_id, name, self.source, target, version, rules, place=self.place)
 
     def _name(self, run_id: str) -> str:
         # A scheduler gives one run id to many tasks: it is one run only from one source into the
@@ -147,10 +156,23 @@ class Runs:
     def default_id(self, version: int | None, rules: Rules) -> str:
         """Return the name of a run that was given none: the same for the same rows and rules.
 
-        Of rows without a version nothing tells whether they are the same: it is another each time.
+        Of rows without a version nothing tells whether they are the same: it is another each
+        time, and so it is where other runs have replaced the rows since.
         """
         rows = secrets.token_hex(16) if version is None else version
-        return digest([self._prefix, rows, rules.record()])[:32]
+        name = first = digest([self._prefix, rows, rules.record()])[:32]
+        turn = 0
+        while self._was_replaced(name):
+            turn += 1
+            name = digest([first, turn])[:32]
+        return name
+
+    def _was_replaced(self, run_id: str) -> bool:
+        """Say whether a run was finished, and another one has replaced its rows since."""
+        begun = self.begun(run_id)
+        if begun is None or not self.finished(run_id):
+            return False
+        return bool(overtaking(self.spark, self.targets, str(begun.record["mode"]), begun))
 
     def taken_up(self, run_id: str | None, version: int | None, rules: Rules) -> TakenUp:
         """Return the run to carry out.
@@ -170,7 +192,14 @@ class Runs:
         if run_id is None and version is not None:
             run_id = self.default_id(version, rules)
         if run_id is not None:
-            return TakenUp(run_id, self.begun(run_id))
+            begun = self.begun(run_id)
+            if begun is None and run_id in self._replaced():
+                raise SourceError(
+                    f"the run {run_id} was begun with a table that another one has replaced at "
+                    f"{self.place}, and was not finished: delete the rows whose _run_id is "
+                    f"{run_id} from the quarantine, and give another run id"
+                )
+            return TakenUp(run_id, begun)
         left = self._unfinished()
         if left and not self.source:
             raise SourceError(
@@ -180,7 +209,8 @@ class Runs:
             )
         others = tuple(found for found, commit in left if rules.differ(commit))
         mine = [(found, commit) for found, commit in left if found not in others]
-        return TakenUp(*mine[0], others) if mine else TakenUp(others=others)
+        name, begun = mine[0] if mine else (None, None)
+        return TakenUp(name, begun, others, self._replaced())
 
     def begun(self, run_id: str) -> Commit | None:
         """Return the first commit of a run; None where there is none."""
@@ -193,7 +223,7 @@ class Runs:
     def _unfinished(self) -> list[tuple[str, Commit]]:
         """Return the runs that have a first commit and no second one, the oldest first.
 
-        Those that others have overtaken are not among them: nobody can finish them.
+        Those that others have overtaken or undone are not among them: nobody can finish them.
         """
         conformed, quarantine = self.targets
         assert conformed.path is not None
@@ -206,9 +236,32 @@ class Runs:
             for app in left
             if (commit := self._commit(quarantine, app))
             and not overtaking(self.spark, self.targets, str(commit.record["mode"]), commit)
+            and not is_undone(self.spark, self.targets, commit)
         ]
         found.sort(key=lambda item: item[1].version)
         return [(app.removeprefix(self._prefix), commit) for app, commit in found]
+
+    def _replaced(self) -> tuple[str, ...]:
+        """Return the runs that were begun with a table that lay where the source's lies now.
+
+        CREATE OR REPLACE gives a table another id.
+        """
+        conformed, quarantine = self.targets
+        if not self.place or conformed.path is None or quarantine.path is None:
+            return ()
+        first = transactions(self.spark, quarantine.path, f"{PREFIX}:")
+        mine = {app for app in first if app.startswith(self._prefix)}
+        left = first.keys() - mine - transactions(self.spark, conformed.path, f"{PREFIX}:").keys()
+        if not left:
+            return ()
+        return tuple(
+            str(commit.record["run_id"])
+            for commit in commits_after(self.spark, quarantine.path, -1)
+            if commit.record["app"] in left
+            and commit.record.get("place") == self.place
+            and commit.record.get("target") == conformed.table_id
+            and not is_undone(self.spark, self.targets, commit)
+        )
 
     def _commit(self, target: Target, app: str) -> Commit | None:
         return None if target.path is None else find_commit(self.spark, target.path, app, 1)

@@ -15,7 +15,13 @@ from spark_sig.planner import Engine
 from spark_sig.policy import Policy
 from spark_sig.quarantine.asked import Asked
 from spark_sig.quarantine.frames import as_they_were, rows_of
-from spark_sig.quarantine.order import PREFIX, overtaking, refuse_crossed, refuse_overtaken
+from spark_sig.quarantine.order import (
+    PREFIX,
+    overtaking,
+    refuse_crossed,
+    refuse_overtaken,
+    refuse_undone,
+)
 from spark_sig.quarantine.runs import Run, digest
 from spark_sig.quarantine.staging import STAGED, stage, staged, unstage
 from spark_sig.quarantine.targets import Target, Targets
@@ -114,6 +120,8 @@ class ConformBatches:
             rows = Rows.of(staged(source, run), self._asked)
             quarantined = self._written(targets.quarantine, rows.violating(run), run)
             refuse_overtaken(run, overtaking(spark, targets, run.rules.mode, quarantined))
+            if first is not None:
+                refuse_undone(spark, targets, run, quarantined)
             conformed = self._written(targets.conformed, rows.conforming(), run)
             refuse_crossed(spark, targets, run, quarantined, conformed)
         unstage(spark, targets.quarantine, run)

@@ -21,7 +21,8 @@ from spark_sig.quarantine.frames import (
     rows_of,
     violating_rows,
 )
-from spark_sig.quarantine.order import overtaking, refuse_crossed, refuse_overtaken
+from spark_sig.quarantine.order import overtaking, refuse_crossed, refuse_overtaken, refuse_undone
+from spark_sig.quarantine.partitions import Replaced
 from spark_sig.quarantine.runs import Run
 from spark_sig.quarantine.targets import Target, Targets
 from spark_sig.report import Report, Transfer, Written
@@ -105,7 +106,7 @@ def refuse_uncounted(spark: SparkSession) -> None:
 
 
 def transfer(
-    rows: Rows, targets: Targets, run: Run, replacing: str | None, *, new: bool = False
+    rows: Rows, targets: Targets, run: Run, replacing: Replaced | None, *, new: bool = False
 ) -> Report:
     """Write the rows of a run that are not written yet, the quarantine first; say what came of it.
 
@@ -113,34 +114,49 @@ def transfer(
         rows: what to write.
         targets: where to, both made.
         run: what the two commits are known by.
-        replacing: the condition, as SQL, on the rows that the run's take the place of; None for
-            all of them, where the mode replaces any.
+        replacing: the partitions whose rows the run's take the place of; None for all of them,
+            where the mode replaces any.
         new: whether nothing is known to be written.
 
     Returns:
         The report, made of what the tables hold.
+
+    Raises:
+        SourceError: where others have replaced what the run has written to the quarantine before
+            it was finished, or a table does not hold it.
     """
     replaces = run.rules.mode != "append"
+    where, names = (None, None) if replacing is None else replacing
+    said = {} if names is None else {"partitions": list(names)}
     quarantined = written(
-        targets.quarantine, rows.violating(run), run, overwrite=replaces, where=replacing, new=new
+        targets.quarantine,
+        rows.violating(run),
+        run,
+        overwrite=replaces,
+        where=where,
+        said=said,
+        new=new,
     )
     spark = rows.source.frame.sparkSession
     later = overtaking(spark, targets, run.rules.mode, quarantined)
-    if later and commit_of(targets.conformed, run, rows.source.frame) is None:
+    if (later or not new) and commit_of(targets.conformed, run, rows.source.frame) is None:
         refuse_overtaken(run, later)
+        if not new:
+            refuse_undone(spark, targets, run, quarantined)
     conformed = written(
         targets.conformed,
         rows.conforming(),
         run,
         overwrite=replaces,
-        where=replacing,
+        where=where,
+        said=said,
         new=new,
         # what has come before may have overtaken it
         retry=not replaces,
     )
     refuse_crossed(spark, targets, run, quarantined, conformed)
     if conformed.rows is None and replaces:
-        conformed = replace(conformed, rows=_count(rows, targets.conformed, conformed, replacing))
+        conformed = replace(conformed, rows=_count(rows, targets.conformed, conformed, where))
     return reported(rows, targets, run, quarantined, conformed)
 
 

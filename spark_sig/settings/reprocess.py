@@ -25,6 +25,7 @@ class ReprocessSettings:
         engine: ``auto``, ``catalyst`` or ``arrow``.
         row_key: source columns that name a row.
         run_id: the runs whose rows are taken; all where empty.
+        abandon: whether to begin anew where a call was not finished and cannot be.
         report: where the report's JSON goes; None for nowhere.
     """
 
@@ -36,6 +37,7 @@ class ReprocessSettings:
     engine: Engine = "auto"
     row_key: tuple[str, ...] = ()
     run_id: tuple[str, ...] = ()
+    abandon: bool = False
     report: str | None = None
 
 
@@ -47,6 +49,7 @@ SETTINGS = {
     "engine": Setting((str,), ("auto", "catalyst", "arrow")),
     "row_key": Setting((list, str)),
     "run_id": Setting((list, str)),
+    "abandon": Setting((bool,)),
     "report": Setting((str,)),
 }
 KNOWN = SETTINGS | POLICY
