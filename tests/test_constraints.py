@@ -17,6 +17,7 @@ from spark_sig.delta.constraints import check_bounds
 from spark_sig.delta.log import open_snapshot, read_snapshot, spark_errors
 from spark_sig.sqltext import quoted
 from spark_sig.stats import Bounds, Place
+from tests.conftest import spark_version
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -110,7 +111,8 @@ def proven(spark: SparkSession, *texts: str) -> dict[str, Bounds]:
         ("i > NULL", NOTHING),
         ("i > abs(3)", NOTHING),
         ("i > 1 + 1", NOTHING),
-        ("i BETWEEN 0 AND abs(3)", NOTHING),
+        # Spark 3.5 makes two comparisons of it, of which one says something
+        ("i BETWEEN 0 AND abs(3)", NOTHING if spark_version() >= (4, 0) else bounds(0)),
     ],
 )
 def test_one_column_and_its_numbers(spark: SparkSession, text: str, expected: Bounds) -> None:
@@ -158,7 +160,10 @@ def test_one_column_and_its_numbers(spark: SparkSession, text: str, expected: Bo
         ("i < l", {"i": NOTHING, "l": NOTHING}),
         ("i = s.x", {"i": NOTHING, "s": NOTHING, "s/x": NOTHING}),
         ("i BETWEEN b AND l", {"i": NOTHING, "b": NOTHING, "l": NOTHING}),
-        ("i BETWEEN b AND 3", {"i": NOTHING, "b": NOTHING}),
+        (
+            "i BETWEEN b AND 3",
+            {"i": NOTHING if spark_version() >= (4, 0) else bounds(high=3), "b": NOTHING},
+        ),
         ("i > 0 AND (l < 5 AND (m = 1)) AND d IS NOT NULL AND true", None),
     ],
 )

@@ -27,6 +27,7 @@ from spark_sig.schema import ColSpec, Schema, TensorSpec
 from spark_sig.signature import ModelSignature
 from spark_sig.tally import Tally
 from spark_sig.types import DataType, SparkMLVector
+from tests.conftest import spark_version
 from tests.differential import Refused, collected, exact, rows, verdict
 from tests.random_frames import SOURCES, Drawn, draw, misfit
 
@@ -48,6 +49,10 @@ ENGINES = ("arrow", "auto", "catalyst")
 
 def frame(spark: SparkSession, table: pa.Table) -> DataFrame:
     """Hand a table to Spark, flags, NaN and -0.0 and all."""
+    if spark_version() < (4, 0):  # which takes no tables of Arrow's
+        batches = table.combine_chunks().to_batches()
+        one = spark.range(0, 1, 1, 1)
+        return one.mapInArrow(lambda _: iter(batches), spark_struct(table.schema))
     # without the schema, timestamps without a zone would get one
     return spark.createDataFrame(table, schema=spark_struct(table.schema))
 
@@ -329,8 +334,9 @@ def test_tagged_rows_reach_arrow_and_pandas(spark: SparkSession) -> None:
     tag = Policy(on_violation="tag")
     for engine in ENGINES:
         out = enforce_signature(signature, policy=tag, engine=engine)(df)  # type: ignore[arg-type]
-        original = out.toArrow().sort_by("id")["_original"].to_pylist()
-        assert original == [None, {"id": 1, "s": None}, None]
+        if spark_version() >= (4, 0):
+            original = out.toArrow().sort_by("id")["_original"].to_pylist()
+            assert original == [None, {"id": 1, "s": None}, None]
         assert len(out.toPandas()) == 3
 
 

@@ -261,8 +261,9 @@ def test_row_keys_of_every_type(spark: SparkSession, engine: Any) -> None:
           (NULL, CAST(NULL AS string), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)
         AS t(a, s, d, ts, dec, flag, bin, f, ntz, tiny)
         """
-    ).selectExpr("CAST(a AS bigint) AS a", "* EXCEPT (a)")
+    )
     names = [name for name in frame.columns if name != "a"]
+    frame = frame.selectExpr("CAST(a AS bigint) AS a", *names)
     d = decimal.Decimal
     spark.conf.set("spark.sql.session.timeZone", "America/New_York")
     try:

@@ -30,7 +30,7 @@ from tests.test_statistics import write
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-HISTORIES = int(os.environ.get("SPARK_SIG_HISTORIES", "2"))
+HISTORIES = int(os.environ.get("SPARK_SIG_HISTORIES", "1"))
 
 
 class Start(NamedTuple):

@@ -168,6 +168,7 @@ def test_of_two_calls_at_once_one_fails(tables: Tables, monkeypatch: pytest.Monk
     assert held(tables) == ([*fitting((0, 20)), None, None], [4, 14])
 
 
+@pytest.mark.slow
 def test_a_call_that_broke_off_moves_no_row_that_was_replaced_since(
     tables: Tables, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -576,7 +576,7 @@ def test_arrays_maps_and_types_without_bounds(spark: SparkSession, tmp_path: Pat
         "X'FF' AS bin",
         "IF(id = 1, NULL, true) AS flag",
         "CAST('NaN' AS double) AS nan",
-        "parse_json('null') AS v",
+        "parse_json('null') AS v" if spark_version() >= (4, 0) else "1 AS v",
         "NULL AS nothing",
         "named_struct('x', IF(id = 1, NULL, id), 'nothing', NULL) AS s",
     )
@@ -601,7 +601,7 @@ def test_arrays_maps_and_types_without_bounds(spark: SparkSession, tmp_path: Pat
 # --- the log's other shapes ----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("policy", ["classic", "v2"])
+@pytest.mark.parametrize("policy", ["classic", pytest.param("v2", marks=pytest.mark.slow)])
 def test_a_checkpoint_without_json_statistics(
     spark: SparkSession, tmp_path: Path, policy: str
 ) -> None:
@@ -625,13 +625,15 @@ def test_a_checkpoint_without_json_statistics(
         if "checkpoint" not in commit.name and not commit.name.startswith(f"{2:020}"):
             commit.unlink()
     inside = ("s", "s.x", "s.y")
-    # an older Delta Lake gives no statistics of such a checkpoint
+    # an older Delta Lake gives no statistics of such a checkpoint; one of 3.5, of no version
     told = NONE if spark_version() >= (4, 2) else UNKNOWN
     plain = {"a": told, "b b": UNKNOWN}
     assert verdicts(look(spark, path)) == plain | dict.fromkeys(inside, told)
     # without the commits nobody knows who counted inside of structs
     assert verdicts(look(spark, copied)) == plain | dict.fromkeys(inside, UNKNOWN)
-    assert verdicts(look(spark, path, version=1))["b b"] is SOME
+    assert verdicts(look(spark, path, version=1))["b b"] is (
+        SOME if spark_version() >= (4, 0) else UNKNOWN
+    )
 
 
 def test_a_shallow_clone(spark: SparkSession, two_files: Path, tmp_path: Path) -> None:
@@ -640,6 +642,7 @@ def test_a_shallow_clone(spark: SparkSession, two_files: Path, tmp_path: Path) -
     assert look(spark, path) == look(spark, two_files)
 
 
+@pytest.mark.skipif(spark_version() < (4, 0), reason="Delta Lake 3 widens no INT to BIGINT")
 def test_a_type_that_was_widened(spark: SparkSession, tmp_path: Path) -> None:
     path = tmp_path / "t"
     narrow = rows(spark, "CAST(id AS int) AS a", "CAST(IF(id = 1, NULL, id) AS int) AS b")
