@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -11,6 +12,9 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
 
 # Long enough for a loaded machine; what waits says what it waits for.
 PATIENCE = 240.0
@@ -127,3 +131,20 @@ def resident(above: int, like: bytes) -> int:
             if like in (place / "cmdline").read_bytes():
                 total += int((place / "statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     return total
+
+
+def answer(python: Path | str, *arguments: str, timeout: float) -> dict[str, Any]:
+    """Run Python in a process of its own, with this checkout, and return its last line, as JSON."""
+    env = {k: v for k, v in os.environ.items() if not k.startswith(("PYSPARK_", "SPARK_"))}
+    env["PYTHONPATH"] = str(ROOT)
+    done = subprocess.run(
+        [str(python), *arguments],
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-4000:]
+    seen: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return seen

@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import inspect
-import json
-import os
-import subprocess
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_hints
 
 import pytest
 
 import spark_sig
+from tests.processes import answer
 from tests.tour import ON_SPARK, take
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
-
-ROOT = Path(__file__).parents[1]
 
 pytestmark = [pytest.mark.connect, pytest.mark.slow]
 
@@ -30,19 +25,8 @@ def classic(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> di
 
 @pytest.fixture(scope="module")
 def connect(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    env = {k: v for k, v in os.environ.items() if not k.startswith(("PYSPARK_", "SPARK_"))}
-    env["PYTHONPATH"] = str(ROOT)
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.tour", str(tmp_path_factory.mktemp("connect"))],
-        env=env,
-        capture_output=True,
-        text=True,
-        timeout=900,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-4000:]
-    seen: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return seen
+    folder = str(tmp_path_factory.mktemp("connect"))
+    return answer(sys.executable, "-m", "tests.tour", folder, timeout=900)
 
 
 def test_both_see_the_same(classic: dict[str, Any], connect: dict[str, Any]) -> None:

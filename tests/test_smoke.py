@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -12,26 +9,12 @@ from typing import Any
 import pytest
 
 from tests.conftest import python_of
-
-ROOT = Path(__file__).parents[1]
+from tests.processes import answer
 
 
 def smoke(python: Path | str, kind: str) -> dict[str, Any]:
-    """Run the smoke program in a process of its own and return what it saw."""
-    env = {k: v for k, v in os.environ.items() if not k.startswith(("PYSPARK_", "SPARK_"))}
-    env["PYTHONPATH"] = str(ROOT)
-    done = subprocess.run(
-        [str(python), "-m", "tests.smoke", kind],
-        cwd=ROOT,
-        env=env,
-        capture_output=True,
-        text=True,
-        timeout=420,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-4000:]
-    seen: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return seen
+    """Run the smoke program and return what it saw."""
+    return answer(python, "-m", "tests.smoke", kind, timeout=420)
 
 
 def check(seen: dict[str, Any], basis: str) -> None:
