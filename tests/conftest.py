@@ -40,9 +40,8 @@ def pytest_configure(config: pytest.Config) -> None:
         "ignore:Exception ignored in. <socket:pytest.PytestUnraisableExceptionWarning": (4, 2),
         # how it compares versions of pandas and pyarrow
         "ignore:distutils Version classes are deprecated:DeprecationWarning": (4, 0),
-        # what it asks pandas, and what NumPy 1 says before it wraps what we then find wrapped
+        # what it asks pandas
         "ignore:is_datetime64tz_dtype is deprecated:DeprecationWarning": (4, 0),
-        "ignore:NumPy will stop allowing conversion of out-of-bound:DeprecationWarning": (4, 0),
     }
     for warning, until in older.items():
         if spark_version() < until:

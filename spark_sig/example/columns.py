@@ -95,6 +95,10 @@ def cast_column(cells: list[Any], dtype: np.dtype[Any]) -> Any:
     there = [cell for cell in cells if cell is not None]
     if not there or any(type(cell) not in CLASSES[dtype.kind] for cell in there):
         return settled(cells)
+    if dtype.kind in "iu":  # NumPy 1 wraps what does not fit
+        limits = np.iinfo(dtype)
+        if min(there) < limits.min or max(there) > limits.max:
+            return settled(cells)
     try:
         with np.errstate(over="ignore"):
             made = np.array(there, dtype)
