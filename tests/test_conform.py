@@ -256,21 +256,38 @@ def test_runs_that_cross_do_not_both_say_that_they_are_finished(
     assert tables.held() == (fitting((0, 20)), violating((0, 20)))
 
 
+@pytest.mark.parametrize("run_id", [slow("once"), None])
 @pytest.mark.parametrize(
-    "change", ["RESTORE {} TO VERSION AS OF 0", slow("DELETE FROM {} WHERE id = 3")]
+    "change",
+    [
+        "RESTORE {} TO VERSION AS OF 0",
+        slow("DELETE FROM {} WHERE id = 3"),
+        slow("UPDATE {} SET b = 1"),
+    ],
 )
 def test_a_run_whose_rows_were_undone_is_not_finished(
-    tables: Tables, monkeypatch: pytest.MonkeyPatch, change: str
+    tables: Tables, monkeypatch: pytest.MonkeyPatch, change: str, run_id: str | None
 ) -> None:
     """A table that is restored still knows which transactions it had."""
-    crash(monkeypatch, 1, lambda: tables.run(run_id="once"))
+    crash(monkeypatch, 1, lambda: tables.run(run_id=run_id))
     tables.spark.sql(change.format(f"delta.`{tables.bad}`"))
-    with pytest.raises(SourceError, match="were changed since: delete those whose _run_id is once"):
-        tables.run(run_id="once")
+    for _ in range(2):
+        with pytest.raises(SourceError, match="were changed since: delete those whose _run_id is"):
+            tables.run(run_id=run_id)
     assert tables.held()[0] == []
-    tables.spark.sql(f"DELETE FROM delta.`{tables.bad}` WHERE _run_id = 'once'")
+    tables.spark.sql(f"DELETE FROM delta.`{tables.bad}`")
+    tables.add(20, 40)
     tables.run()
-    assert tables.held() == (fitting((0, 20)), violating((0, 20)))
+    assert tables.held() == (fitting((0, 40)), violating((0, 40)))
+
+
+@pytest.mark.slow
+def test_rows_of_other_runs_may_be_deleted(tables: Tables, monkeypatch: pytest.MonkeyPatch) -> None:
+    tables.run(run_id="first")
+    crash(monkeypatch, 1, lambda: tables.run(run_id="second"))
+    tables.spark.sql(f"DELETE FROM delta.`{tables.bad}` WHERE _run_id = 'first'")
+    tables.run(run_id="second")
+    assert tables.held() == (fitting((0, 20), (0, 20)), violating((0, 20)))
 
 
 @pytest.mark.slow
@@ -291,17 +308,18 @@ def test_a_run_of_a_table_that_was_replaced_is_not_made_anew(
 
 
 @pytest.mark.slow
-def test_a_run_that_another_one_has_replaced_is_made_anew(tables: Tables, tmp_path: Path) -> None:
+def test_a_run_that_another_one_has_replaced_says_that_it_was_finished(
+    tables: Tables, tmp_path: Path
+) -> None:
     other = tmp_path / "other"
     tables.rows(20, 40).write.format("delta").save(str(other))
-    for turn in range(2):
-        report = tables.run(mode="overwrite")
-        assert not report.warnings
-        assert tables.held() == (fitting((0, 20)), violating((0, 20)))
-        (remark,) = tables.run(mode="overwrite").warnings
-        assert "was finished before" in remark
-        tables.run(data=other, mode="overwrite")
-        assert tables.held() == (fitting((20, 40)), violating((20, 40))), turn
+    assert not tables.run(mode="overwrite").warnings
+    tables.run(data=other, mode="overwrite")
+    (remark,) = tables.run(mode="overwrite").warnings
+    assert "was finished before" in remark
+    assert tables.held() == (fitting((20, 40)), violating((20, 40)))
+    assert not tables.run(mode="overwrite", run_id="again").warnings
+    assert tables.held() == (fitting((0, 20)), violating((0, 20)))
 
 
 @pytest.mark.slow

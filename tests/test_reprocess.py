@@ -312,6 +312,16 @@ def test_what_was_changed_since_rows_were_moved_is_not_taken_for_them(
 
 
 @pytest.mark.slow
+def test_what_can_be_finished_is_not_abandoned(
+    tables: Tables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tables.run()
+    crash(monkeypatch, 2, lambda: tables.reprocess(NEWER))
+    tables.reprocess(NEWER, abandon=True)
+    assert held(tables) == ([*fitting((0, 20)), None, None], [4, 14])
+
+
+@pytest.mark.slow
 def test_rows_that_were_moved_to_a_table_that_is_gone(
     tables: Tables, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -58,7 +58,8 @@ def reprocess_command(
     """Check the rows of a quarantine again, and move those that conform.
 
     Exits with 0 where all of them conform, 3 where some stay, 2 where arguments, configuration or
-    signature cannot be read, and 1 where it could not be finished: the same call finishes it.
+    signature cannot be read, and 1 where it could not be finished: the same call finishes it,
+    unless the error says otherwise.
     """
     raise typer.Exit(run_reprocess(flags_of(context), config, session_of(context)))
 

@@ -213,7 +213,9 @@ def is_rewritten(
     appends += " OR operation = 'STREAMING UPDATE' AND operationParameters['outputMode'] = 'Append'"
     if but is not None:
         appends += f" OR startswith(userMetadata, {literal(_opening(but))})"
-    history = spark.sql(f"DESCRIBE HISTORY delta.{quoted(path)}")
+    newest = until if before is None else read_snapshot(spark, path).version
+    limit = newest - after + _MEANWHILE
+    history = spark.sql(f"DESCRIBE HISTORY delta.{quoted(path)} LIMIT {limit}")
     keeping = _KEEPING if deleted else (*_KEEPING, "DELETE")
     changes = history.where(
         f"version > {after} AND version <= {until} AND NOT coalesce({appends} OR operation IN "

@@ -125,7 +125,8 @@ def _finished(report: Report, targets: Targets) -> Iterator[str]:
     if report.transfer and written and written.version <= targets.conformed.version:
         yield (
             f"the run {report.transfer.run_id} was finished before, with version "
-            f"{written.version} of {written.table}: nothing was written"
+            f"{written.version} of {written.table}: nothing was written now, whatever has become "
+            "of its rows since; under another run id they are written again"
         )
 
 
@@ -203,6 +204,8 @@ def _conform(
     version = None if snapshot is None else snapshot.version
     name = runs.default_id(version, asked.rules) if run_id is None else run_id
     run = runs.run(name, version, asked.rules)
+    # One of this very name may have been begun with rows that somebody has taken away since.
+    begun = runs.begun(name) if begun is None else begun
     new = begun is None
     if begun is not None and STAGED in begun.record:
         run = replace(run, record={STAGED: begun.record[STAGED]})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from typing import TYPE_CHECKING, NamedTuple
 
 from spark_sig.errors import SignatureError
@@ -73,7 +74,9 @@ def replaced_partitions(source: DataFrame, targets: Targets) -> Replaced:
         )
         for row in found
     )
-    names = tuple(hashlib.sha256(part.encode()).hexdigest()[:16] for part in parts)
+    lower = [name.lower() for name in columns]
+    values = sorted(json.dumps([*zip(lower, row, strict=True)]) for row in found)
+    names = tuple(hashlib.sha256(value.encode()).hexdigest()[:16] for value in values)
     condition = " OR ".join(f"({part})" for part in parts) or "false"
     return Replaced(condition, names if len(names) <= NAMED else None)
 

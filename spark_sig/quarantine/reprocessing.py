@@ -88,9 +88,10 @@ def reprocess(
         engine: as for :func:`spark_sig.validate`.
         row_key: source columns whose values name a row in the report's examples.
         run_id: only rows of these runs (``_run_id``); all where empty.
-        abandon: whether to begin anew where a call was not finished and cannot be, as the tables
-            were changed since; rows that it has moved have to be taken out of one of the two
-            first, or they are moved once more.
+        abandon: whether to begin anew where a call was not finished and cannot be, as one of the
+            tables was changed since, or where this one is to take its place with other rules; rows
+            that it has moved have to be taken out of one of the two first, or they are moved once
+            more.
 
     Returns:
         The report on the rows that were in the quarantine; ``transfer`` says what was moved.
@@ -182,7 +183,9 @@ def _begun(targets: Targets, rows: Rows, chosen: tuple[str, ...], abandon: bool)
         moved = state is State.MOVED
         # What was moved is taken out of what is left of the rows; none may have been made another.
         changed = is_rewritten(spark, place.path, run.version, deleted=not moved)
-        if not (other or changed or abandon or state is State.ENDED):
+        # What can be finished is, whoever wants it abandoned: its rows would be moved twice.
+        leaving = abandon and not (moved and not _is_lost(targets, run, rows))
+        if not (other or changed or leaving or state is State.ENDED):
             return run
         if not moved:
             _end(targets, run, rows)
@@ -234,6 +237,14 @@ def _state(targets: Targets, run: Run, rows: Rows) -> State:
     return State.ENDED if commit and commit.record.get(_ENDED) else State.MOVED
 
 
+def _is_lost(targets: Targets, run: Run, rows: Rows) -> bool:
+    """Say whether rows that a call has moved may have been changed since."""
+    path, spark = targets.conformed.path, rows.source.frame.sparkSession
+    assert path is not None
+    commit = find_commit(spark, path, run.app, run.number)
+    return commit is None or (commit.rows != 0 and is_rewritten(spark, path, commit.version))
+
+
 def _end(targets: Targets, run: Run, rows: Rows) -> None:
     """End a call that has moved nothing: whoever goes on with it finds its commits taken.
 
@@ -268,9 +279,7 @@ def _moved(spark: SparkSession, targets: Targets, asked: Asked, run: Run) -> Rep
     moved = written(targets.conformed, rows.conforming(), run, new=new)
     if moved.record.get(_ENDED):
         raise SourceError(f"another call has ended this one: rows of {place.place.name} stay")
-    good = targets.conformed.path
-    assert good is not None
-    if is_rewritten(spark, good, moved.version):
+    if _is_lost(targets, run, rows):
         raise _changed(targets.conformed, "and what was moved may be gone")
     if is_rewritten(spark, place.path, run.version, deleted=new):
         raise _changed(place, "and some may be in both tables")

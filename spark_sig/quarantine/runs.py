@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from spark_sig.delta.commits import Commit, Stamp, commits_after, find_commit, transactions
 from spark_sig.errors import SignatureError, SourceError
-from spark_sig.quarantine.order import PREFIX, is_undone, overtaking
+from spark_sig.quarantine.order import PREFIX, is_gone, overtaking
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -156,23 +156,10 @@ class Runs:
     def default_id(self, version: int | None, rules: Rules) -> str:
         """Return the name of a run that was given none: the same for the same rows and rules.
 
-        Of rows without a version nothing tells whether they are the same: it is another each
-        time, and so it is where other runs have replaced the rows since.
+        Of rows without a version nothing tells whether they are the same: it is another each time.
         """
         rows = secrets.token_hex(16) if version is None else version
-        name = first = digest([self._prefix, rows, rules.record()])[:32]
-        turn = 0
-        while self._was_replaced(name):
-            turn += 1
-            name = digest([first, turn])[:32]
-        return name
-
-    def _was_replaced(self, run_id: str) -> bool:
-        """Say whether a run was finished, and another one has replaced its rows since."""
-        begun = self.begun(run_id)
-        if begun is None or not self.finished(run_id):
-            return False
-        return bool(overtaking(self.spark, self.targets, str(begun.record["mode"]), begun))
+        return digest([self._prefix, rows, rules.record()])[:32]
 
     def taken_up(self, run_id: str | None, version: int | None, rules: Rules) -> TakenUp:
         """Return the run to carry out.
@@ -223,7 +210,8 @@ class Runs:
     def _unfinished(self) -> list[tuple[str, Commit]]:
         """Return the runs that have a first commit and no second one, the oldest first.
 
-        Those that others have overtaken or undone are not among them: nobody can finish them.
+        Those that others have overtaken, or whose rows somebody has taken away, are not among
+        them: nobody can finish them.
         """
         conformed, quarantine = self.targets
         assert conformed.path is not None
@@ -236,7 +224,7 @@ class Runs:
             for app in left
             if (commit := self._commit(quarantine, app))
             and not overtaking(self.spark, self.targets, str(commit.record["mode"]), commit)
-            and not is_undone(self.spark, self.targets, commit)
+            and not is_gone(self.spark, self.targets, commit)
         ]
         found.sort(key=lambda item: item[1].version)
         return [(app.removeprefix(self._prefix), commit) for app, commit in found]
@@ -250,8 +238,9 @@ class Runs:
         if not self.place or conformed.path is None or quarantine.path is None:
             return ()
         first = transactions(self.spark, quarantine.path, f"{PREFIX}:")
-        mine = {app for app in first if app.startswith(self._prefix)}
-        left = first.keys() - mine - transactions(self.spark, conformed.path, f"{PREFIX}:").keys()
+        left = {
+            app for app in first if not (app.startswith(self._prefix) or ":reprocess" in app)
+        } - transactions(self.spark, conformed.path, f"{PREFIX}:").keys()
         if not left:
             return ()
         return tuple(
@@ -260,7 +249,7 @@ class Runs:
             if commit.record["app"] in left
             and commit.record.get("place") == self.place
             and commit.record.get("target") == conformed.table_id
-            and not is_undone(self.spark, self.targets, commit)
+            and not is_gone(self.spark, self.targets, commit)
         )
 
     def _commit(self, target: Target, app: str) -> Commit | None:
