@@ -282,6 +282,7 @@ class Tour:
             "refused": {"decimals": "refuse"},
             "raised": {"decimals": "double", "on_unsupported": "raise"},
             "any": {"decimals": "double", "on_unsupported": "any"},
+            "mlflow": {"on_unsupported": "mlflow"},
         }.items():
             self._note(f"infer nested {name}", lambda o=option: told(nested, **o))
         self._note(
