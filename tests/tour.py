@@ -11,6 +11,7 @@ import json
 import os
 import re
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -128,7 +129,9 @@ class Tour:
         """Keep what a call returns, or the error that it ends with."""
         assert name not in self.seen
         try:
-            value = call()
+            with warnings.catch_warnings():  # which a suite may make errors of
+                warnings.simplefilter("ignore", UserWarning)
+                value = call()
         except Exception as error:  # whatever Spark wraps it in
             value = self._refused(error)
         self.seen[name] = told(value) if isinstance(value, Report) else value
