@@ -181,6 +181,39 @@ def test_a_run_of_files_that_broke_off_is_taken_up_again_by_itself(
 
 
 @pytest.mark.slow
+def test_a_run_of_a_view_that_broke_off_is_planned_by_its_copy(
+    tables: Tables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The view may have other columns by then, which would be no findings of the run's."""
+    view = "CREATE OR REPLACE TEMP VIEW changing AS SELECT {} FROM delta.`{}`"
+    tables.spark.sql(view.format("*", tables.source))
+    crash(monkeypatch, 2, lambda: tables.run(data="changing", run_id="once"))
+    tables.spark.sql(view.format("CAST(b AS string) AS c, id", tables.source))
+    assert tables.run(data="changing", run_id="once").rows.total == 20
+    assert tables.held() == (fitting((0, 20)), violating((0, 20)))
+    assert not staged_folders(tables)
+
+
+@pytest.mark.slow
+def test_a_finished_run_whose_version_is_gone_still_reports(
+    tables: Tables, conf: Callable[[str, str], None]
+) -> None:
+    tables.run(run_id="first")
+    tables.add(20, 40)
+    first = tables.run(run_id="once")
+    quarantine = f"delta.`{tables.bad}`"
+    tables.spark.sql(f"OPTIMIZE {quarantine}")
+    conf("spark.databricks.delta.retentionDurationCheck.enabled", "false")
+    tables.spark.sql(f"VACUUM {quarantine} RETAIN 0 HOURS")
+    again = tables.run(run_id="once")
+    assert (again.rows, again.checks) == (first.rows, first.checks)
+    tables.spark.sql(f"DELETE FROM {quarantine} WHERE id = 3")
+    tables.spark.sql(f"VACUUM {quarantine} RETAIN 0 HOURS")
+    with pytest.raises(SourceError, match="which has 7, of which 7 violate"):
+        tables.run(run_id="once")
+
+
+@pytest.mark.slow
 def test_what_was_staged_and_is_gone_is_not_staged_anew(
     tables: Tables, monkeypatch: pytest.MonkeyPatch
 ) -> None:

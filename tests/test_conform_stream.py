@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from spark_sig import ConformBatches, ModelSignature, SignatureError, validate
+from spark_sig import ColSpec, ConformBatches, ModelSignature, Schema, SignatureError, validate
 from spark_sig.errors import SourceError
 from tests.transfers import (
     LOSSLESS,
@@ -133,6 +133,21 @@ def test_a_report_on_a_half_written_batch_is_refused(
         crash(monkeypatch, 5, stream.go, raises=False)
     with pytest.raises(SourceError, match="the batch 1 of the stream s is half written"):
         stream.sink().report()
+
+
+@pytest.mark.slow
+def test_a_report_says_that_rows_were_taken_out_of_the_quarantine(stream: Stream) -> None:
+    stream.go()
+    optional = ModelSignature(inputs=Schema([ColSpec("long", "b", required=False)]))
+    moved = stream.reprocess(optional, conformed=stream.source.parent / "moved")
+    assert moved.rows.valid == 4
+    stream.add(20, 30)
+    stream.go()
+    report = stream.sink().report()
+    assert (report.rows.total, report.rows.violating, report.expected_rows) == (26, 2, 30)
+    assert not report.complete
+    (remark,) = report.warnings
+    assert remark.startswith("4 of the rows that violated were taken out of the quarantine")
 
 
 def test_a_stream_fails_where_types_do_not_fit(stream: Stream) -> None:

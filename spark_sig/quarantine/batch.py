@@ -102,13 +102,13 @@ def conform(
     asked_for = None if version is None and timestamp is None else source.info.version
     run = runs.taken_up(run_id, asked_for, asked.rules)
     begun, named = run.begun, asked_for is not None
-    found = source if begun is None else _at_first(source, begun, str(run.run_id), named=named)
     try:
+        found = source if begun is None else _at_first(runs, source, begun, asked, named=named)
         report = _conform(found, asked, targets, run.run_id, begun)
     except Exception as error:
         raise explained(error) from error
     remarks = [
-        *_remarks(run, older=found is not source, named=run_id is not None),
+        *_remarks(run, older=_is_older(found, source), named=run_id is not None),
         *_finished(report, targets),
     ]
     return replace(report, warnings=(*report.warnings, *remarks)) if remarks else report
@@ -157,21 +157,27 @@ def _remarks(run: TakenUp, *, older: bool, named: bool) -> Iterator[str]:
         )
 
 
-def _at_first(source: Resolved, begun: Commit, run_id: str, *, named: bool) -> Resolved:
-    """Return the version of a source that a run was begun with.
+def _at_first(
+    runs: Runs, source: Resolved, begun: Commit, asked: Asked, *, named: bool
+) -> Resolved:
+    """Return a source as a run was begun with it: an older version, or the copy that was made.
 
     Args:
+        runs: the runs from the source.
         source: the version that was asked for.
         begun: the run's first commit.
-        run_id: the run.
+        asked: what it is asked to do.
         named: whether that version was asked for by name.
 
     Raises:
         SignatureError: where it was, and is another one.
+        SourceError: where the copy is gone.
     """
-    snapshot = source.snapshot
+    snapshot, run_id = source.snapshot, str(begun.record["run_id"])
     if snapshot is None:
-        return source
+        # What it is planned by are the copy's columns: a view's may be others now.
+        copied = STAGED in begun.record and not runs.finished(run_id)
+        return staged(source, _as_begun(runs, begun, asked)) if copied else source
     first = int(begun.record["version"])
     if first == snapshot.version:
         return source
@@ -185,6 +191,17 @@ def _at_first(source: Resolved, begun: Commit, run_id: str, *, named: bool) -> R
     spark = source.frame.sparkSession
     older = read_snapshot(spark, snapshot.path, first)
     return Resolved.of(read_version(spark, older), older, source.info.name)
+
+
+def _as_begun(runs: Runs, begun: Commit, asked: Asked) -> Run:
+    """Return a run of what has no versions, with the copy that it was begun with."""
+    run = runs.run(str(begun.record["run_id"]), None, asked.rules)
+    return replace(run, record={STAGED: begun.record[STAGED]})
+
+
+def _is_older(found: Resolved, asked_for: Resolved) -> bool:
+    """Say whether another version of a table was found than the one that was asked for."""
+    return found.snapshot is not None and found is not asked_for
 
 
 def _conform(
@@ -208,7 +225,7 @@ def _conform(
     begun = runs.begun(name) if begun is None else begun
     new = begun is None
     if begun is not None and STAGED in begun.record:
-        run = replace(run, record={STAGED: begun.record[STAGED]})
+        run = _as_begun(runs, begun, asked)
     if snapshot is not None:
         return transfer(rows, targets, run, _replacing(source, asked, targets), new=new)
     if not new and runs.finished(name):

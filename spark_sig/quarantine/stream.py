@@ -179,6 +179,8 @@ class ConformBatches:
     def report(self) -> Report:
         """Report on all batches so far, from what the tables hold.
 
+        Where rows have left the quarantine before the last batch came, the report is not complete.
+
         Raises:
             SourceError: where there are none, the last one is half written, or the tables no
                 longer hold them.
@@ -203,17 +205,24 @@ class ConformBatches:
                 f"how many rows the stream {self._stream} has written is in commits that the "
                 "tables' histories no longer have"
             )
-        if not tally.rows == tally.violating == bad:
+        if tally.rows > bad or tally.violating < tally.rows:
             raise SourceError(
                 f"{bad:,} rows of the stream {self._stream} went to the quarantine, which has "
                 f"{tally.rows:,} of them, of which {tally.violating:,} violate this signature"
             )
+        taken = bad - tally.rows
+        remark = (
+            f"{taken:,} of the rows that violated were taken out of the quarantine since, by "
+            "reprocess or DELETE: the report is on the others"
+        )
         found = Report.of(
             rows.plan,
             replace(tally, rows=tally.rows + good),
             signature=asked.signature.fingerprint,
             side=asked.side,
             source=rows.source.info,
+            expected_rows=good + bad if taken else None,
+            warnings=(remark,) if taken else (),
             schema=asked.signature.side(asked.side),
         )
         transfer = Transfer(

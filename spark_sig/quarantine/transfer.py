@@ -27,6 +27,7 @@ from spark_sig.quarantine.runs import Run
 from spark_sig.quarantine.targets import Target, Targets
 from spark_sig.report import Report, Transfer, Written
 from spark_sig.sources import Resolved
+from spark_sig.tally import Tally
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -226,11 +227,12 @@ def reported(
     Raises:
         SourceError: where the quarantine does not hold what the run has written.
     """
-    spark, asked = rows.source.frame.sparkSession, rows.asked
-    assert targets.quarantine.path is not None
-    there = read_version(spark, read_snapshot(spark, targets.quarantine.path, quarantined.version))
-    mine = rows_of(there, rows.plan, run.source, run.target, run.run_id)
-    tally = tally_parts([(mine, rows.plan)], asked.policy.examples, asked.row_key, dirty=True)
+    asked = rows.asked
+    try:
+        tally = _tally_of(rows, targets.quarantine, run, quarantined.version)
+    except SourceError:
+        # VACUUM may have taken that version: the newest one has the same rows, unless some are gone
+        tally = _tally_of(rows, targets.quarantine, run, None)
     if conformed.rows is None or not tally.rows == tally.violating == (
         tally.rows if quarantined.rows is None else quarantined.rows
     ):
@@ -260,6 +262,15 @@ def reported(
         told(targets.quarantine, quarantined.version, tally.rows),
     )
     return replace(found, transfer=said)
+
+
+def _tally_of(rows: Rows, quarantine: Target, run: Run, version: int | None) -> Tally:
+    """Tally a run's rows in a version of the quarantine, the newest one where None."""
+    spark, asked = rows.source.frame.sparkSession, rows.asked
+    assert quarantine.path is not None
+    there = read_version(spark, read_snapshot(spark, quarantine.path, version))
+    mine = rows_of(there, rows.plan, run.source, run.target, run.run_id)
+    return tally_parts([(mine, rows.plan)], asked.policy.examples, asked.row_key, dirty=True)
 
 
 def told(target: Target, version: int, rows: int) -> Written:
