@@ -42,6 +42,7 @@ class Resolved:
         snapshot: the version of a Delta table that it is, which enforces its NOT NULL flags; None
             where it is none.
         place: where it lies, spelt in full, or its full name; empty where it has none.
+        partitioned: whether a catalog says where its partitions lie, and what their values are.
     """
 
     frame: DataFrame
@@ -49,6 +50,7 @@ class Resolved:
     expected_rows: int | None = None
     snapshot: Snapshot | None = None
     place: str = ""
+    partitioned: bool = False
 
     @classmethod
     def of(cls, frame: DataFrame, snapshot: Snapshot, name: str) -> Resolved:
@@ -204,13 +206,15 @@ def _catalog(
         if table.tableType in ("VIEW", "TEMPORARY"):
             _refuse_versions(name, "view", version, timestamp)
             return Resolved(spark.table(name), Source("view", name), place=full)
-        detail = spark.sql(f"DESCRIBE DETAIL {full}").select("format", "location").collect()[0]
+        asked = ("format", "location", "partitionColumns")
+        detail = spark.sql(f"DESCRIBE DETAIL {full}").select(*asked).collect()[0]
     except spark_errors() as error:
         raise SourceError(f"the table {name} cannot be read: {first_line(error)}") from error
     if detail["format"] == "delta":
         return _path(spark, detail["location"], name, version, timestamp, counted)
     _refuse_versions(name, f"{detail['format']} table", version, timestamp)
-    return Resolved(spark.table(name), Source(str(detail["format"]), name), place=full)
+    info, parts = Source(str(detail["format"]), name), bool(detail["partitionColumns"])
+    return Resolved(spark.table(name), info, place=full, partitioned=parts)
 
 
 def _path(

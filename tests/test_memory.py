@@ -169,6 +169,23 @@ def test_a_version_whose_files_are_gone_cannot_be_checked(table: Table) -> None:
             validate(table.path, LISTS, version=0, **choices)
 
 
+@pytest.mark.slow
+def test_vacuum_takes_versions_and_leaves_facts(table: Table) -> None:
+    table.check()
+    table.run("DELETE FROM {t} WHERE a = 3")
+    table.run("OPTIMIZE {t}")
+    assert table.check().evidence.files_read == 1
+    name = "spark.databricks.delta.retentionDurationCheck.enabled"
+    table.spark.conf.set(name, "false")
+    try:
+        table.run("VACUUM {t} RETAIN 0 HOURS")
+    finally:
+        table.spark.conf.unset(name)
+    assert parts(table.check()) == {Rung.LEDGER: (19, 1)}
+    with pytest.raises(SourceError):
+        validate(table.path, LISTS, version=0, ledger=table.ledger)
+
+
 @pytest.mark.parametrize(
     "other",
     [

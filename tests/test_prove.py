@@ -89,9 +89,9 @@ def eager(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(prove, "BYTES_A_STAGE", 0)
 
 
-def both(path: Path, wanted: ModelSignature) -> Report:
-    report = validate(path, wanted, policy=LOSSLESS, row_key="c0")
-    assert report == validate(path, wanted, policy=LOSSLESS, row_key="c0", stats=False)
+def both(path: Path | str, wanted: ModelSignature, key: str = "c0") -> Report:
+    report = validate(path, wanted, policy=LOSSLESS, row_key=key)
+    assert report == validate(path, wanted, policy=LOSSLESS, row_key=key, stats=False)
     return report
 
 
@@ -192,6 +192,59 @@ def test_a_folder_s_name_is_escaped_twice(spark: SparkSession, tmp_path: Path) -
     ) == 3
     wanted = ModelSignature(inputs=Schema([ColSpec("long", "a:b")]))
     assert both(path, wanted).rows.violating == 3
+
+
+@pytest.mark.usefixtures("eager")
+def test_a_catalog_says_what_partitions_are_and_where_they_lie(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    """Two of them may lie in one folder, whatever its name; there may be none."""
+    files, table = tmp_path / "files", "parts"
+    spark.range(0, 3, 1, 1).selectExpr("id AS v", "1L AS p").write.parquet(str(files))
+    spark.sql(
+        f"CREATE TABLE {table} (v BIGINT, p BIGINT) USING parquet PARTITIONED BY (p) "
+        f"LOCATION '{tmp_path / table}'"
+    )
+    try:
+        wanted = ModelSignature(inputs=Schema([ColSpec("long", "v"), ColSpec("long", "p")]))
+        assert both(table, wanted, "v").rows.total == 0
+        for value in ("NULL", "5"):
+            spark.sql(f"ALTER TABLE {table} ADD PARTITION (p = {value}) LOCATION '{files}'")
+        report = both(table, wanted, "v")
+        assert (report.rows.total, report.rows.violating) == (6, 3)
+        assert report.evidence.statistics == prove.BY_CATALOG
+    finally:
+        spark.sql(f"DROP TABLE {table}")
+
+
+@pytest.mark.usefixtures("eager")
+def test_of_no_files_there_are_no_footers(spark: SparkSession, tmp_path: Path) -> None:
+    spark.sql(f"CREATE TABLE nothing (c0 BIGINT) USING parquet LOCATION '{tmp_path / 'none'}'")
+    try:
+        assert both("nothing", ModelSignature(inputs=Schema([ColSpec("long", "c0")]))).conforms
+    finally:
+        spark.sql("DROP TABLE nothing")
+
+
+@pytest.mark.usefixtures("eager")
+def test_columns_that_spark_finds_by_their_ids_are_not_asked_for_by_name(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    """One file has them under each other's names."""
+    for at, (a, b) in enumerate([(1, 2), (2, 1)]):
+        ids = [("a", a), ("b", b)]
+        schema = T.StructType(
+            [T.StructField(n, T.LongType(), True, {"parquet.field.id": i}) for n, i in ids]
+        )
+        rows = spark.createDataFrame([(1, None if at else 2)], schema).coalesce(1)
+        rows.write.mode("append").parquet(str(tmp_path / "t"))
+    wanted = ModelSignature(inputs=Schema([ColSpec("long", "a"), ColSpec("long", "b", False)]))
+    spark.conf.set("spark.sql.parquet.fieldId.read.enabled", "true")
+    try:
+        report = both(tmp_path / "t", wanted, "a")
+    finally:
+        spark.conf.unset("spark.sql.parquet.fieldId.read.enabled")
+    assert (report.rows.total, report.evidence.statistics) == (2, prove.BY_ID)
 
 
 @pytest.mark.usefixtures("eager")
