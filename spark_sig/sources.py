@@ -213,8 +213,8 @@ def _catalog(
     if detail["format"] == "delta":
         return _path(spark, detail["location"], name, version, timestamp, counted)
     _refuse_versions(name, f"{detail['format']} table", version, timestamp)
-    info, parts = Source(str(detail["format"]), name), bool(detail["partitionColumns"])
-    return Resolved(spark.table(name), info, place=full, partitioned=parts)
+    info, partitioned = Source(str(detail["format"]), name), bool(detail["partitionColumns"])
+    return Resolved(spark.table(name), info, place=full, partitioned=partitioned)
 
 
 def _path(

@@ -596,6 +596,32 @@ def test_what_is_no_number_of_violations_is_refused(tables: Tables, most: Any) -
         tables.run(max_violations=most)
 
 
+@pytest.mark.parametrize("data", ["table", slow("frame")])
+@pytest.mark.parametrize("columns", ["b INT, t STRING", "b INT, t VARCHAR(2)"])
+def test_rows_that_a_target_does_not_take_are_refused_before_anything_is_written(
+    tables: Tables, columns: str, data: str
+) -> None:
+    """A run that has its first commit could not be finished."""
+    from pyspark.sql.functions import expr
+
+    good = f"delta.`{tables.good}`"
+    tables.spark.sql(f"CREATE TABLE {good} ({columns}) USING delta")
+    wide = "VARCHAR" in columns
+    if not wide:
+        tables.spark.sql(f"ALTER TABLE {good} ADD CONSTRAINT small CHECK (b < 19)")
+    rows = tables.rows(0, 20).withColumn("t", expr("IF(id = 19, 'secret', NULL)"))
+    rows.write.format("delta").mode("overwrite").save(str(tables.source))
+    source = None if data == "table" else rows
+    broken = r"\$\.t VARCHAR\(2\)" if wide else r"CHECK small \(b < 19\)"
+    with pytest.raises(SignatureError, match=f"they break {broken}") as refused:
+        tables.run(data=source, run_id="once")
+    assert "secret" not in str(refused.value)
+    assert tables.held() == ([], [])
+    assert not staged_folders(tables)
+    fewer = rows.where("id < 19")
+    assert tables.run(data=fewer, run_id="once").rows.total == 19
+
+
 def test_types_that_do_not_fit_write_nothing(tables: Tables) -> None:
     report = tables.run(ModelSignature(inputs=Schema([ColSpec("integer", "missing")])))
     assert report.transfer is not None

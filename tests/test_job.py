@@ -201,6 +201,15 @@ def test_rows_go_to_two_tables(spark: SparkSession, run: Run, tmp_path: Path) ->
     assert count == {"conformed": 48, "quarantine": 2}
 
 
+@pytest.mark.slow
+def test_a_run_that_was_allowed_more_is_no_success_under_a_limit(run: Run, tmp_path: Path) -> None:
+    tables = {name: str(tmp_path / name) for name in ("conformed", "quarantine")}
+    assert run(**tables, run_id="once", max_violations="5%")[0] == 0
+    code, out, _ = run(**tables, run_id="once", max_violations=0)
+    assert code == 3
+    assert "was finished before" in out
+
+
 def test_rows_of_a_quarantine_are_moved(
     spark: SparkSession, run: Run, place: Path, tmp_path: Path
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import os
 from collections.abc import Iterator
+from functools import partial
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,7 @@ from spark_sig import (
 )
 from spark_sig.cli import run_validate
 from spark_sig.errors import SignatureError, SourceError
+from spark_sig.gate.scan import explained
 from spark_sig.signature import load_signature
 from spark_sig.sqltext import quoted
 from tests.transfers import slow
@@ -74,6 +76,29 @@ def test_values_are_shown_where_they_are_asked_for_alone(
     told = capfd.readouterr()
     assert str(SECRET) not in told.out + told.err + (tmp_path / "report.json").read_text()
     assert str(SECRET) in said(Policy(casts="lossless", show_values=True))
+
+
+@pytest.mark.parametrize("engine", ["auto", slow("arrow")])
+def test_errors_of_spark_show_no_values(spark: SparkSession, tmp_path: Path, engine: Any) -> None:
+    rows = spark.sql(f"SELECT CAST(concat('secret-', '{SECRET}') AS int) AS b FROM range(3)")
+    wanted = ModelSignature(inputs=Schema([ColSpec("integer", "b")]))
+    places = {name: tmp_path / name for name in ("conformed", "quarantine")}
+    spark.conf.set("spark.sql.ansi.enabled", "true")
+    try:
+        for work in (validate, partial(conform, run_id="once", **places)):
+            with pytest.raises(SourceError, match="CAST_INVALID_INPUT") as failed:
+                work(rows, wanted, engine=engine)
+            assert str(SECRET) not in str(failed.value)
+    finally:
+        spark.conf.unset("spark.sql.ansi.enabled")
+
+
+def test_errors_of_delta_s_own_are_explained() -> None:
+    from delta.exceptions import ConcurrentAppendException
+
+    found = explained(ConcurrentAppendException("files were added"), "no row can be written")
+    assert isinstance(found, SourceError)
+    assert str(found) == "no row can be written: files were added"
 
 
 def test_a_quarantine_has_the_row_and_no_value_beside_it(spark: SparkSession, table: Path) -> None:

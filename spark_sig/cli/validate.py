@@ -15,6 +15,7 @@ from spark_sig.errors import ViolationError
 from spark_sig.gate import validate_source
 from spark_sig.params import enforce_params
 from spark_sig.quarantine import conform
+from spark_sig.quarantine.limit import Limit
 from spark_sig.report import Report
 from spark_sig.settings.validate import ValidateSettings, validate_settings
 from spark_sig.signature import ModelSignature, load_signature
@@ -104,7 +105,10 @@ def _validate(settings: ValidateSettings, session: Callable[[], SparkSession]) -
 def _is_tolerated(report: Report, settings: ValidateSettings) -> bool:
     """Say whether no more rows violate than were said to be allowed, all of them put aside."""
     written = report.transfer is not None and report.transfer.quarantine is not None
-    return written and settings.max_violations is not None and report.sound
+    if not written or settings.max_violations is None or not report.sound:
+        return False
+    # a run that was begun before may have been allowed more
+    return Limit.of(settings.max_violations).allows(report.rows.violating, report.rows.total)
 
 
 def _checked(settings: ValidateSettings, signature: ModelSignature, spark: SparkSession) -> Report:

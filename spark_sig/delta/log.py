@@ -265,14 +265,32 @@ def reraise_cancelled(error: Exception) -> None:
         raise error
 
 
+# The conditions of errors that say which values they are about: data exceptions and constraints
+# (SQLSTATE 22 and 23), by the names that Spark and Delta have for them, as some give no state.
+_OF_VALUES = re.compile(
+    r"\[(?P<name>CAST_INVALID_INPUT|[A-Z_]*OVERFLOW[A-Z_]*|NUMERIC_VALUE_OUT_OF_RANGE[A-Z_.]*"
+    r"|DIVIDE_BY_ZERO|CANNOT_PARSE_[A-Z_]+|MALFORMED_[A-Z_.]+|CONVERSION_INVALID_INPUT"
+    r"|INVALID_(?:DATE|TIMESTAMP)[A-Z_]*|[A-Z_]*EXCEED_(?:CHAR_VARCHAR|LIMIT)_[A-Z_]+"
+    r"|DELTA_VIOLATE_[A-Z_]+|DELTA_NOT_NULL_CONSTRAINT_VIOLATED)\]"
+)
+_STATE_OF_VALUES = re.compile(r"\[(?P<name>[A-Z0-9_.]+)\].*SQLSTATE: 2[23]\w{3}")
+
+
 def first_line(error: object) -> str:
     """Return the line of an error that says what is wrong, the rest being plans and traces.
+
+    Of errors about values the name alone is kept: values may be personal data.
 
     Example:
         >>> first_line("Job aborted: Traceback (most recent call last):\\n  File …\\nOSError: full")
         'OSError: full'
+        >>> first_line("[CAST_INVALID_INPUT] The value 'secret' cannot be cast. SQLSTATE: 22018")
+        '[CAST_INVALID_INPUT] (values are not shown)'
     """
     text = str(getattr(error, "java_exception", error)).strip()
+    for pattern in (_STATE_OF_VALUES, _OF_VALUES):
+        if found := pattern.search(text):
+            return f"[{found['name']}] (values are not shown)"
     lines = text.splitlines() or [type(error).__name__]
     for place, line in enumerate(lines):
         if line.endswith("Traceback (most recent call last):"):

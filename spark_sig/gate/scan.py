@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pyarrow as pa
 
-from spark_sig.delta.log import first_line
+from spark_sig.delta.log import first_line, spark_errors
 from spark_sig.engines.catalyst import compile_expressions, numbered, source_columns
 from spark_sig.engines.expressions import Expressions
 from spark_sig.engines.stage import group_tallies, merged_tally, partial_tallies
@@ -159,8 +159,13 @@ def _exactly(frame: DataFrame, place: int) -> str:
     return f"c{place} COLLATE UTF8_BINARY" if collated else f"c{place}"
 
 
-def explained(error: Exception) -> Exception:
-    """Return an error of Spark's as one that says what the user can do, where that is known."""
+def explained(error: Exception, what: str = "the source cannot be read") -> Exception:
+    """Return an error of Spark's as one that says what the user can do, where that is known.
+
+    Args:
+        error: the error.
+        what: what it comes to.
+    """
     text = str(error)
     for module in ("pyarrow", "numpy", "spark_sig"):
         if f"No module named '{module}'" in text:
@@ -170,6 +175,7 @@ def explained(error: Exception) -> Exception:
             )
     if isinstance(error, (SignatureError, SourceError)):
         return error
-    if type(error).__module__.startswith(("pyspark", "py4j", "grpc")):
-        return SourceError(f"the source cannot be read: {first_line(error)}")
+    # those of Delta's are PySpark's own, in a module of theirs
+    if isinstance(error, spark_errors()) or type(error).__module__.startswith("grpc"):
+        return SourceError(f"{what}: {first_line(error)}")
     return error

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from spark_sig.delta.commits import Commit
 from spark_sig.delta.log import read_snapshot, read_version
 from spark_sig.delta.tables import partition_columns
-from spark_sig.errors import SignatureError
+from spark_sig.errors import SignatureError, SourceError
 from spark_sig.gate import validate_source
 from spark_sig.gate.scan import explained
 from spark_sig.planner import Engine
@@ -27,6 +27,9 @@ from spark_sig.sources import Resolved, resolve, session_of
 if TYPE_CHECKING:
     from spark_sig.signature import SignatureSource
     from spark_sig.sources import Data
+
+# What errors of Spark's come to.
+_UNWRITTEN = "the rows cannot be read or written"
 
 
 def conform(
@@ -100,18 +103,31 @@ def conform(
     targets.refuse_source(source.identity)
     runs = Runs(spark, source.identity, targets, source.place)
     asked_for = None if version is None and timestamp is None else source.info.version
-    run = runs.taken_up(run_id, asked_for, asked.rules)
-    begun, named = run.begun, asked_for is not None
+    run = runs.taken_up(run_id, asked_for, asked.rules, source.info.version)
+    begun, named, found = run.begun, asked_for is not None, source
     try:
-        found = source if begun is None else _at_first(runs, source, begun, asked, named=named)
+        if begun is not None:
+            found = _at_first(runs, source, begun, asked, named=named)
         report = _conform(found, asked, targets, run.run_id, begun)
     except Exception as error:
-        raise explained(error) from error
+        raise _of_older(explained(error, _UNWRITTEN), run, found, source) from error
+    older = found.snapshot is not None and found is not source
     remarks = [
-        *_remarks(run, older=_is_older(found, source), named=run_id is not None),
+        *_taken_up(run, older=older, named=run_id is not None),
         *_finished(report, targets),
+        *(_left(runs, run, asked) if run.left else ()),
     ]
     return replace(report, warnings=(*report.warnings, *remarks)) if remarks else report
+
+
+def _of_older(error: Exception, run: TakenUp, found: Resolved, source: Resolved) -> Exception:
+    """Return an error, saying where it is of another version than the one that was asked for."""
+    if found is source or not isinstance(error, SourceError) or str(run.run_id) in str(error):
+        return error
+    return SourceError(
+        f"the run {run.run_id}, begun with version {found.info.version}, was not finished and is "
+        f"taken up first: {error}; to leave it as it is, give this run an id of its own (run_id)"
+    )
 
 
 def _finished(report: Report, targets: Targets) -> Iterator[str]:
@@ -130,8 +146,8 @@ def _finished(report: Report, targets: Targets) -> Iterator[str]:
         )
 
 
-def _remarks(run: TakenUp, *, older: bool, named: bool) -> Iterator[str]:
-    """Say what of other runs was done, or is left to do.
+def _taken_up(run: TakenUp, *, older: bool, named: bool) -> Iterator[str]:
+    """Say that a run was taken up again.
 
     Args:
         run: what was carried out.
@@ -145,16 +161,17 @@ def _remarks(run: TakenUp, *, older: bool, named: bool) -> Iterator[str]:
             f"the run {run.run_id}, begun{at}, was taken up again: what has come to the source "
             "since is not in it"
         )
-    for other in run.others:
-        yield (
-            f"the run {other}, with other rules, was not finished: repeat it with them and its "
-            "run id"
-        )
-    for other in run.replaced:
-        yield (
-            f"the run {other} was begun with a table that this one has replaced, and was not "
-            "finished: its rows are in the quarantine alone"
-        )
+
+
+def _left(runs: Runs, run: TakenUp, asked: Asked) -> Iterator[str]:
+    """Say what of other runs is left to do, as things are after this one."""
+    now = {one.run_id: one for one in runs.left()}
+    for before in run.left:
+        if one := now.get(before.run_id):
+            # that this one has gone on without it is no reason to keep silent
+            found = one._replace(behind=before.behind)
+            if remark := found.remark(other=bool(asked.rules.differ(one.begun))):
+                yield remark
 
 
 def _at_first(
@@ -199,11 +216,6 @@ def _as_begun(runs: Runs, begun: Commit, asked: Asked) -> Run:
     return replace(run, record={STAGED: begun.record[STAGED]})
 
 
-def _is_older(found: Resolved, asked_for: Resolved) -> bool:
-    """Say whether another version of a table was found than the one that was asked for."""
-    return found.snapshot is not None and found is not asked_for
-
-
 def _conform(
     source: Resolved, asked: Asked, targets: Targets, run_id: str | None, begun: Commit | None
 ) -> Report:
@@ -213,8 +225,10 @@ def _conform(
     good, bad = rows.conforming(), rows.violating(None)
     targets.refuse_misfits(good.schema, bad.schema, asked.mode)
     spark, snapshot = source.frame.sparkSession, source.snapshot
-    if snapshot is not None and begun is None and (refused := _gate(source, asked, run_id)):
-        return refused
+    if snapshot is not None and begun is None:
+        if refused := _gate(source, asked, run_id):
+            return refused
+        targets.refuse_rows(good, bad)
     partitions = () if snapshot is None else partition_columns(spark, snapshot)
     targets = targets.made(good, bad, partitions)
     runs = Runs(spark, source.identity, targets, source.place)
@@ -248,9 +262,12 @@ def _conform(
 def _of_copy(
     copy: Resolved, asked: Asked, targets: Targets, run: Run, run_id: str | None, *, new: bool
 ) -> Report:
-    if new and (refused := _gate(copy, asked, run_id)):
-        return refused
-    return transfer(Rows.of(copy, asked), targets, run, _replacing(copy, asked, targets), new=new)
+    rows = Rows.of(copy, asked)
+    if new:
+        if refused := _gate(copy, asked, run_id):
+            return refused
+        targets.refuse_rows(rows.conforming(), rows.violating(run))
+    return transfer(rows, targets, run, _replacing(copy, asked, targets), new=new)
 
 
 def _replacing(source: Resolved, asked: Asked, targets: Targets) -> Replaced | None:

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import partial
 from typing import TYPE_CHECKING
 
-from spark_sig.delta.commits import Commit, commits_after, is_rewritten
-from spark_sig.delta.log import read_snapshot, read_version
+from spark_sig.delta.commits import Commit, commits_after
 from spark_sig.errors import SourceError
-from spark_sig.quarantine.frames import RUN
-from spark_sig.sqltext import literal, quoted
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -66,50 +62,6 @@ def refuse_overtaken(run: Run, later: Sequence[Commit]) -> None:
         )
 
 
-def is_gone(spark: SparkSession, targets: Targets, quarantined: Commit) -> bool:
-    """Say whether the quarantine has none of the rows that a run has written to it.
-
-    Delta remembers the run even where RESTORE or DELETE have taken its rows away.
-    """
-    return _rows_left(spark, targets, quarantined) == 0 != quarantined.rows
-
-
-def is_undone(spark: SparkSession, targets: Targets, quarantined: Commit) -> bool:
-    """Say whether others than runs may have changed rows that a run has in the quarantine."""
-    path = targets.quarantine.path
-    assert path is not None
-    since = partial(is_rewritten, spark, path, quarantined.version, but=f"{PREFIX}:")
-    if not since():
-        return False
-    # Rows of other runs may be deleted at any time.
-    return since(deleted=False) or _rows_left(spark, targets, quarantined) != quarantined.rows
-
-
-def _rows_left(spark: SparkSession, targets: Targets, quarantined: Commit) -> int:
-    assert targets.quarantine.path is not None
-    said = quarantined.record
-    names = (said["source"], targets.conformed.table_id, said["run_id"])
-    mine = " AND ".join(
-        f"{quoted(column)} = {literal(str(name))}" for column, name in zip(RUN, names, strict=True)
-    )
-    there = read_version(spark, read_snapshot(spark, targets.quarantine.path))
-    return there.where(mine).count()
-
-
-def refuse_undone(spark: SparkSession, targets: Targets, run: Run, quarantined: Commit) -> None:
-    """Refuse to finish a run whose rows in the quarantine may have been changed since.
-
-    Raises:
-        SourceError: where they may.
-    """
-    if is_undone(spark, targets, quarantined):
-        raise SourceError(
-            f"the run {run.run_id} was not finished, and rows of the quarantine "
-            f"{targets.quarantine.place.name} were changed since: delete those whose _run_id is "
-            f"{run.run_id} and repeat it under another run id (a stream under another name)"
-        )
-
-
 def refuse_crossed(
     spark: SparkSession, targets: Targets, run: Run, quarantined: Commit, conformed: Commit
 ) -> None:
@@ -127,7 +79,7 @@ def refuse_crossed(
             raise SourceError(
                 f"the runs {run.run_id} and {commit.record['run_id']} were written at the same "
                 "time, and one of them has replaced rows of the other in one table only: repeat "
-                "the one that is to stay under another run id"
+                "the one that is to stay under another run id, in a mode that replaces rows"
             )
 
 

@@ -27,8 +27,7 @@ from spark_sig.quarantine.frames import (
     refuse_added,
     still_violating,
 )
-from spark_sig.quarantine.order import PREFIX
-from spark_sig.quarantine.runs import Rules, Run, digest
+from spark_sig.quarantine.runs import Rules, Run, reprocess_names
 from spark_sig.quarantine.targets import APPEND_ONLY, Target, Targets
 from spark_sig.quarantine.transfer import Rows, refuse_uncounted, told, written
 from spark_sig.report import Report, Transfer
@@ -113,7 +112,7 @@ def reprocess(
     try:
         return _reprocessed(spark, targets, asked, chosen, abandon)
     except Exception as error:
-        raise explained(error) from error
+        raise explained(error, "the rows cannot be read or moved") from error
 
 
 def _refuse_other_tables(quarantine: Target) -> None:
@@ -144,9 +143,11 @@ def _reprocessed(
     refuse_added(rows.plan.output.names)
     targets.conformed.refuse_misfit(rows.conforming().schema)
     _wide(newest.frame, rows)  # refuses what cannot stay in the quarantine
-    _condition(newest.frame, chosen)  # refuses too many, before anything is begun
+    # refuses too many, before anything is begun
+    there = newest.frame.where(_condition(newest.frame, chosen))
     good = targets.conformed.made(rows.conforming(), ())
     targets = Targets(good, targets.quarantine)
+    good.refuse_rows(Rows.of(_as_it_was(replace(newest, frame=there)), asked).conforming())
     run = _begun(targets, rows, chosen, abandon)
     return _moved(spark, targets, asked, run)
 
@@ -163,8 +164,7 @@ def _begun(targets: Targets, rows: Rows, chosen: tuple[str, ...], abandon: bool)
     """
     place, asked, spark = targets.quarantine, rows.asked, rows.source.frame.sparkSession
     assert place.path is not None
-    app = f"{PREFIX}:{digest(place.table_id)[:16]}:reprocess"
-    intent = f"{app}:begun"
+    app, intent = sorted(reprocess_names(place.table_id))
     # The numbers first, and then the version that it is for.
     first, second = last_number(spark, place.path, intent), last_number(spark, place.path, app)
     begun = find_commit(spark, place.path, intent, first) if first > second else None
@@ -184,14 +184,15 @@ def _begun(targets: Targets, rows: Rows, chosen: tuple[str, ...], abandon: bool)
         # What was moved is taken out of what is left of the rows; none may have been made another.
         changed = is_rewritten(spark, place.path, run.version, deleted=not moved)
         # What can be finished is, whoever wants it abandoned: its rows would be moved twice.
-        leaving = abandon and not (moved and not _is_lost(targets, run, rows))
+        finishable = moved and not changed and not _is_lost(targets, run, rows)
+        leaving = abandon and not finishable
         if not (other or changed or leaving or state is State.ENDED):
             return run
         if not moved:
             _end(targets, run, rows)
-        elif not abandon and changed:
+        elif changed and not abandon:
             raise _changed(place, "and some may be in both tables")
-        elif not abandon:
+        elif not leaving:
             raise SourceError(
                 f"rows of {place.place.name} at version {run.version} were being moved, with "
                 "another signature or policy, of other runs or to another table, and that was not "

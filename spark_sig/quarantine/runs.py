@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Set
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from spark_sig.delta.commits import Commit, Stamp, commits_after, find_commit, transactions
 from spark_sig.errors import SignatureError, SourceError
-from spark_sig.quarantine.order import PREFIX, is_gone, overtaking
+from spark_sig.quarantine.fates import Fate, Left, fate_of, rows_left
+from spark_sig.quarantine.order import PREFIX
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -63,6 +64,7 @@ class Run:
         number: the number that it commits under; greater than those before under that name.
         record: what its commits say besides.
         place: where the source lies; empty where it lies nowhere.
+        into: where the table lies that the rows which conform go to, as SQL spells it.
     """
 
     run_id: str
@@ -74,12 +76,13 @@ class Run:
     number: int = 1
     record: Mapping[str, Any] = field(default_factory=dict)
     place: str = ""
+    into: str = ""
 
     @property
     def stamp(self) -> Stamp:
         """What its commits are known by."""
         record = {"run_id": self.run_id, "source": self.source, "version": self.version}
-        record |= {"target": self.target, "place": self.place}
+        record |= {"target": self.target, "place": self.place, "into": self.into}
         return Stamp(self.app, self.number, {**record, **self.rules.record(), **self.record})
 
     def refuse_other(self, found: Commit) -> None:
@@ -110,16 +113,12 @@ class TakenUp(NamedTuple):
     Args:
         run_id: its name; None for a new one.
         begun: its first commit, where it was begun before.
-        others: the names of other runs from the same source, of other rules, that were begun and
-            are not finished.
-        replaced: the names of other runs that were begun with a table that has since been
-            replaced by another one, and are not finished.
+        left: other runs from the source that were begun and are not finished.
     """
 
     run_id: str | None = None
     begun: Commit | None = None
-    others: tuple[str, ...] = ()
-    replaced: tuple[str, ...] = ()
+    left: tuple[Left, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,9 +139,17 @@ class Runs:
 
     def run(self, run_id: str, version: int | None, rules: Rules) -> Run:
         """Return a run of a name."""
-        target = self.targets.conformed.table_id
-        name = self._name(run_id)
-        return Run(run_id, name, self.source, target, version, rules, place=self.place)
+        conformed, name = self.targets.conformed, self._name(run_id)
+        return Run(
+            run_id,
+            name,
+            self.source,
+            conformed.table_id,
+            version,
+            rules,
+            place=self.place,
+            into=conformed.place.sql,
+        )
 
     def _name(self, run_id: str) -> str:
         # A scheduler gives one run id to many tasks: it is one run only from one source into the
@@ -161,7 +168,9 @@ class Runs:
         rows = secrets.token_hex(16) if version is None else version
         return digest([self._prefix, rows, rules.record()])[:32]
 
-    def taken_up(self, run_id: str | None, version: int | None, rules: Rules) -> TakenUp:
+    def taken_up(
+        self, run_id: str | None, version: int | None, rules: Rules, newest: int | None = None
+    ) -> TakenUp:
         """Return the run to carry out.
 
         Args:
@@ -169,35 +178,40 @@ class Runs:
                 where there is one, or else a new one.
             version: the version that was asked for; None for any.
             rules: what is asked for.
+            newest: the version that is read where none was asked for; None where there are none.
 
         Raises:
             SourceError: where a run was not finished, and cannot be known to be the one that is
-                repeated.
+                repeated, or a table has been replaced since.
         """
-        if not self.targets.exist:
-            return TakenUp(run_id)
-        if run_id is None and version is not None:
+        self._refuse_replaced(run_id, newest if version is None else version, rules)
+        left = self.left()
+        if run_id is None and version is not None and self.targets.exist:
             run_id = self.default_id(version, rules)
         if run_id is not None:
             begun = self.begun(run_id)
-            if begun is None and run_id in self._replaced():
+            if begun is None and any(
+                one.run_id == run_id and one.fate is Fate.SOURCE_REPLACED for one in left
+            ):
                 raise SourceError(
                     f"the run {run_id} was begun with a table that another one has replaced at "
                     f"{self.place}, and was not finished: delete the rows whose _run_id is "
                     f"{run_id} from the quarantine, and give another run id"
                 )
-            return TakenUp(run_id, begun)
-        left = self._unfinished()
-        if left and not self.source:
+            return TakenUp(run_id, begun, tuple(one for one in left if one.run_id != run_id))
+        waiting = [one for one in left if one.fate is Fate.OPEN and not one.behind]
+        if waiting and not self.source:
             raise SourceError(
-                f"the run {left[0][0]} of a DataFrame into the same tables was not finished: "
-                "repeat it by its run id and with its rules, or give another run id to leave it "
-                "as it is"
+                f"the run {waiting[0].run_id} of a DataFrame into the same tables was not "
+                "finished: repeat it by its run id and with its rules, or give another run id to "
+                "leave it as it is"
             )
-        others = tuple(found for found, commit in left if rules.differ(commit))
-        mine = [(found, commit) for found, commit in left if found not in others]
-        name, begun = mine[0] if mine else (None, None)
-        return TakenUp(name, begun, others, self._replaced())
+        for one in waiting:
+            if not rules.differ(one.begun):
+                return TakenUp(
+                    one.run_id, one.begun, tuple(other for other in left if other is not one)
+                )
+        return TakenUp(None, None, left)
 
     def begun(self, run_id: str) -> Commit | None:
         """Return the first commit of a run; None where there is none."""
@@ -207,53 +221,106 @@ class Runs:
         """Say whether a run has its second commit."""
         return self._commit(self.targets.conformed, self._name(run_id)) is not None
 
-    def _unfinished(self) -> list[tuple[str, Commit]]:
+    def left(self) -> tuple[Left, ...]:
         """Return the runs that have a first commit and no second one, the oldest first.
 
-        Those that others have overtaken, or whose rows somebody has taken away, are not among
-        them: nobody can finish them.
+        They are from the source, or from a table that lay where it lies now: CREATE OR REPLACE
+        gives a table another id.
         """
         conformed, quarantine = self.targets
-        assert conformed.path is not None
-        assert quarantine.path is not None
-        first = transactions(self.spark, quarantine.path, self._prefix)
-        left = first.keys() - transactions(self.spark, conformed.path, self._prefix).keys()
+        if conformed.path is None or quarantine.path is None:
+            return ()
+        names = reprocess_names(quarantine.table_id)
+        first = transactions(self.spark, quarantine.path, f"{PREFIX}:").keys() - names
+        apps = first - transactions(self.spark, conformed.path, f"{PREFIX}:").keys()
+        if not apps:
+            return ()
         # One that the table's history no longer has is long past.
-        found = [
-            (app, commit)
-            for app in left
-            if (commit := self._commit(quarantine, app))
-            and not overtaking(self.spark, self.targets, str(commit.record["mode"]), commit)
-            and not is_gone(self.spark, self.targets, commit)
-        ]
-        found.sort(key=lambda item: item[1].version)
-        return [(app.removeprefix(self._prefix), commit) for app, commit in found]
+        commits = self._first_commits()
+        left = []
+        for commit in commits:
+            record = commit.record
+            if record["app"] in apps and record.get("target") == conformed.table_id:
+                fate = self._fate(commit)
+                if fate is not None:
+                    behind = any(self._has_left(commit, one, apps) for one in commits)
+                    left.append(Left(str(record["run_id"]), commit, fate, behind))
+        return tuple(left)
 
-    def _replaced(self) -> tuple[str, ...]:
-        """Return the runs that were begun with a table that lay where the source's lies now.
+    def _first_commits(self) -> list[Commit]:
+        """Return the commits of runs in the quarantine, the oldest first."""
+        path = self.targets.quarantine.path
+        assert path is not None
+        found = commits_after(self.spark, path, -1)
+        return sorted(
+            (commit for commit in found if "run_id" in commit.record and "mode" in commit.record),
+            key=lambda commit: commit.version,
+        )
 
-        CREATE OR REPLACE gives a table another id.
+    def _fate(self, begun: Commit) -> Fate | None:
+        """Say what became of a run that is not finished; None where it is none of the source's."""
+        if begun.record["app"] == self._name(str(begun.record["run_id"])):
+            return fate_of(self.spark, self.targets, begun)
+        if not self.place or begun.record.get("place") != self.place:
+            return None
+        gone = rows_left(self.spark, self.targets, begun) == 0 != begun.rows
+        return None if gone else Fate.SOURCE_REPLACED
+
+    def _has_left(self, begun: Commit, other: Commit, apps: Set[str]) -> bool:
+        """Say whether another run of the same rules came after one, and was finished."""
+        here = str(other.record["app"]).startswith(self._prefix)
+        finished = here and other.record["app"] not in apps and other.version > begun.version
+        return finished and all(
+            other.record.get(part.name) == begun.record.get(part.name) for part in fields(Rules)
+        )
+
+    def _refuse_replaced(self, run_id: str | None, version: int | None, rules: Rules) -> None:
+        """Refuse a run that has rows in the quarantine from before the other table was replaced.
+
+        Raises:
+            SourceError: where it has: they would be there twice.
         """
         conformed, quarantine = self.targets
-        if not self.place or conformed.path is None or quarantine.path is None:
-            return ()
-        first = transactions(self.spark, quarantine.path, f"{PREFIX}:")
-        left = {
-            app for app in first if not (app.startswith(self._prefix) or ":reprocess" in app)
-        } - transactions(self.spark, conformed.path, f"{PREFIX}:").keys()
-        if not left:
-            return ()
-        return tuple(
-            str(commit.record["run_id"])
-            for commit in commits_after(self.spark, quarantine.path, -1)
-            if commit.record["app"] in left
-            and commit.record.get("place") == self.place
-            and commit.record.get("target") == conformed.table_id
-            and not is_gone(self.spark, self.targets, commit)
-        )
+        if quarantine.path is None or rules.mode != "append":
+            return
+        known = transactions(self.spark, quarantine.path, f"{PREFIX}:")
+        names = known.keys() - reprocess_names(quarantine.table_id)
+        here = {name for name in names if name.startswith(self._prefix)}
+        # The first run into a table that was made anew has asked for those of no name.
+        if names == here or (here if run_id is None else self._name(run_id) in here):
+            return
+        for commit in self._first_commits():
+            record = commit.record
+            if (
+                record.get("into") != conformed.place.sql
+                or record.get("target") == conformed.table_id
+                or record.get("source") != self.source
+            ):
+                continue
+            named = run_id is not None and record["run_id"] == run_id
+            same = version is not None and version == record.get("version")
+            if not named and (run_id is not None or not same or rules.differ(commit)):
+                continue
+            if rows_left(self.spark, self.targets, commit):
+                raise SourceError(
+                    f"the run {record['run_id']} was begun before the table "
+                    f"{conformed.place.name} was made anew, and has rows in the quarantine, which "
+                    f"would be there twice: delete those whose _run_id is {record['run_id']} and "
+                    f"_target_id {record['target']} from it"
+                )
 
     def _commit(self, target: Target, app: str) -> Commit | None:
         return None if target.path is None else find_commit(self.spark, target.path, app, 1)
+
+
+def reprocess_names(quarantine: str) -> set[str]:
+    """Return the names that calls of ``reprocess`` commit under in a quarantine.
+
+    Args:
+        quarantine: the id of the table.
+    """
+    name = f"{PREFIX}:{digest(quarantine)[:16]}:reprocess"
+    return {name, f"{name}:begun"}
 
 
 def digest(document: object) -> str:

@@ -14,13 +14,13 @@ from spark_sig.gate.scan import explained, tally_parts
 from spark_sig.planner import Engine
 from spark_sig.policy import Policy
 from spark_sig.quarantine.asked import Asked
+from spark_sig.quarantine.fates import refuse_undone
 from spark_sig.quarantine.frames import as_they_were, rows_of
 from spark_sig.quarantine.order import (
     PREFIX,
     overtaking,
     refuse_crossed,
     refuse_overtaken,
-    refuse_undone,
 )
 from spark_sig.quarantine.runs import Run, digest
 from spark_sig.quarantine.staging import STAGED, stage, staged, unstage
@@ -98,7 +98,7 @@ class ConformBatches:
         try:
             self._transfer(rows, batch)
         except Exception as error:
-            raise explained(error) from error
+            raise explained(error, "the batch cannot be read or written") from error
 
     def _transfer(self, frame: DataFrame, batch: int) -> None:
         spark = frame.sparkSession
@@ -118,6 +118,8 @@ class ConformBatches:
         if second is None:
             run = self._staged(run, source, targets, first)
             rows = Rows.of(staged(source, run), self._asked)
+            if first is None:
+                targets.refuse_rows(rows.conforming(), rows.violating(run))
             quarantined = self._written(targets.quarantine, rows.violating(run), run)
             refuse_overtaken(run, overtaking(spark, targets, run.rules.mode, quarantined))
             if first is not None:

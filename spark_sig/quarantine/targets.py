@@ -14,6 +14,7 @@ from spark_sig.delta.places import Place
 from spark_sig.delta.tables import make_table, partition_columns, table_properties
 from spark_sig.errors import SignatureError, SourceError
 from spark_sig.naming import member_path
+from spark_sig.sqltext import quoted
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -21,6 +22,12 @@ if TYPE_CHECKING:
 
 # The property by which a table forgets who has written to it.
 FORGETS = "delta.setTransactionRetentionDuration"
+
+# How the properties that are CHECK constraints are called.
+_CONSTRAINT = "delta.constraints."
+
+# What Spark keeps of a text's length, in the metadata of its column.
+_DECLARED = "__CHAR_VARCHAR_TYPE_STRING"
 
 # The property by which a table keeps all rows that it has.
 APPEND_ONLY = "delta.appendOnly"
@@ -119,6 +126,47 @@ class Target:
             if not column.nullable:
                 yield f"its {member_path('$', column.name)}, which may not be NULL, is not written"
 
+    def refuse_rows(self, rows: DataFrame) -> None:
+        """Refuse rows that the table's CHECK constraints and lengths do not take.
+
+        They are read once for it, where the table has any.
+
+        Raises:
+            SignatureError: lists the constraints that are broken.
+        """
+        conditions = dict(self._constraints())
+        if self.schema is None or not conditions:
+            return
+        have = {name.lower() for name in rows.columns}
+        unwritten = [
+            f"CAST(NULL AS {column.dataType.simpleString()}) AS {quoted(column.name)}"
+            for column in self.schema.fields
+            if column.name.lower() not in have
+        ]
+        broken = [f"coalesce(bool_or({text}), false)" for text in conditions.values()]
+        found = rows.selectExpr("*", *unwritten).selectExpr(*broken).collect()[0]
+        names = [name for name, is_broken in zip(conditions, found, strict=True) if is_broken]
+        if names:
+            raise SignatureError(
+                f"the {self.what} table {self.place.name} does not take all rows that would be "
+                f"written: they break {'; '.join(names)}",
+                path=self.what,
+                remedy="have the signature ask for as much, or alter the table",
+            )
+
+    def _constraints(self) -> Iterator[tuple[str, str]]:
+        """Yield what rows are held to, and the condition, as SQL, under which one breaks it."""
+        for key, text in self.properties.items():
+            if key.lower().startswith(_CONSTRAINT):
+                name = key[len(_CONSTRAINT) :]
+                yield f"CHECK {name} ({text})", f"NOT coalesce(({text}), false)"
+        for column in self.schema.fields if self.schema else ():
+            declared = str(column.metadata.get(_DECLARED, ""))
+            if length := re.fullmatch(r"(?:var)?char\((\d+)\)", declared):
+                # blanks at the end are cut
+                condition = f"char_length(rtrim({quoted(column.name)})) > {length[1]}"
+                yield f"{member_path('$', column.name)} {declared.upper()}", condition
+
     def made(self, rows: DataFrame, partitions: Sequence[str]) -> Target:
         """Return the same, made where it does not exist, of the columns of some rows."""
         if self.path is None:
@@ -202,6 +250,15 @@ class Targets(NamedTuple):
         """
         self.conformed.refuse_misfit(good, mode)
         self.quarantine.refuse_misfit(bad, mode)
+
+    def refuse_rows(self, good: DataFrame, bad: DataFrame) -> None:
+        """Refuse rows that the tables' constraints do not take, before anything is written.
+
+        Raises:
+            SignatureError: lists the constraints of one that are broken.
+        """
+        self.conformed.refuse_rows(good)
+        self.quarantine.refuse_rows(bad)
 
     def made(self, good: DataFrame, bad: DataFrame, partitions: Sequence[str]) -> Targets:
         """Return the same, made where they do not exist.

@@ -14,6 +14,7 @@ from spark_sig.gate.scan import tally_parts
 from spark_sig.plan import EnforcementPlan
 from spark_sig.planner import plan_enforcement
 from spark_sig.quarantine.asked import Asked
+from spark_sig.quarantine.fates import refuse_undone
 from spark_sig.quarantine.frames import (
     Origin,
     conforming_rows,
@@ -21,7 +22,7 @@ from spark_sig.quarantine.frames import (
     rows_of,
     violating_rows,
 )
-from spark_sig.quarantine.order import overtaking, refuse_crossed, refuse_overtaken, refuse_undone
+from spark_sig.quarantine.order import overtaking, refuse_crossed, refuse_overtaken
 from spark_sig.quarantine.partitions import Replaced
 from spark_sig.quarantine.runs import Run
 from spark_sig.quarantine.targets import Target, Targets
