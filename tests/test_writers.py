@@ -12,7 +12,7 @@ import deltalake
 import pyarrow as pa
 import pytest
 
-from spark_sig import ColSpec, ModelSignature, Policy, Schema, validate
+from spark_sig import ColSpec, ModelSignature, Policy, Schema, infer_table, validate
 from spark_sig.delta.log import Snapshot, open_snapshot, read_snapshot
 from spark_sig.delta.nulls import imposed_places
 from spark_sig.delta.writers import (
@@ -20,8 +20,10 @@ from spark_sig.delta.writers import (
     is_of_spark,
     written_by_spark,
 )
+from spark_sig.plan import Rung
 from spark_sig.sqltext import quoted
 from tests.conftest import spark_version
+from tests.test_statistics import copy
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -251,6 +253,54 @@ def test_rows_that_a_replacement_leaves_were_held_to_none_of_its_constraints(
     wanted = ModelSignature(inputs=Schema([ColSpec("long", "p"), ColSpec("integer", "d")]))
     report = validate(path, wanted, policy=Policy(casts="lossless"))
     assert report.rows.violating == 2
+
+
+@pytest.mark.parametrize("gone", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_statistics_of_rows_that_a_replacement_leaves_are_of_other_columns(
+    spark: SparkSession, tmp_path: Path, gone: bool
+) -> None:
+    """delta-rs (0.22, 1.1) counted an array's elements over a column that is called as they are."""
+
+    def of_elements(add: dict[str, Any]) -> None:
+        stats = json.loads(add["stats"])
+        stats["nullCount"]["price"] = 0
+        add["stats"] = json.dumps(stats)
+
+    whole, path = tmp_path / "whole", tmp_path / "t"
+    rows = spark.range(4).selectExpr(
+        "id % 2 AS p", "IF(id = 0, NULL, id) AS price", "array(id) AS l"
+    )
+    rows.write.format("delta").partitionBy("p").save(str(whole))
+    copy(whole, path, of_elements)
+    table = f"delta.{quoted(str(path))}"
+    replaced = spark.range(2).selectExpr("1L AS p", "id AS price").writeTo(table).using("delta")
+    replaced.partitionedBy("p").option("replaceWhere", "p = 1").createOrReplace()
+    if gone:  # the first commit is too old for the log
+        spark.sql(f"ALTER TABLE {table} SET TBLPROPERTIES ('delta.checkpointInterval' = '1')")
+        spark.range(1).selectExpr("1L AS p", "id AS price").write.format("delta").mode(
+            "append"
+        ).save(str(path))
+        (path / "_delta_log" / f"{0:020}.json").unlink()
+    wanted = ModelSignature(inputs=Schema([ColSpec("long", "p"), ColSpec("long", "price")]))
+    report = validate(path, wanted, row_key="p")
+    assert report == validate(path, wanted, row_key="p", stats=False)
+    assert report.rows.violating == 1
+    (price,) = [check for check in report.checks if check.path == "$.price"]
+    assert {part.rung for part in price.decided} == {Rung.STATS, Rung.CATALYST}
+    inputs = infer_table(path).signature.inputs
+    assert inputs is not None
+    assert [spec.required for spec in inputs] == [True, False]
+
+
+def test_older_files_of_a_table_that_was_none_else_are_believed(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    """A converted table is younger than all of its files."""
+    path = tmp_path / "t"
+    spark.range(3).write.parquet(str(path))
+    spark.sql(f"CONVERT TO DELTA parquet.{quoted(str(path))}")
+    report = validate(path, ModelSignature(inputs=Schema([ColSpec("long", "id")])))
+    assert (report.conforms, report.evidence.files_read) == (True, 0)
 
 
 def test_who_else_lists_a_file_may_have_changed_its_statistics(

@@ -42,6 +42,8 @@ class Group(NamedTuple):
         rows: logical rows of those that say how many they hold.
         uncounted: files that do not say.
         mixed: whether the pattern is what all of several patterns prove.
+        oldest: when the oldest was written, in milliseconds since 1970; None where that is not
+            known.
     """
 
     pattern: str
@@ -49,6 +51,7 @@ class Group(NamedTuple):
     rows: int
     uncounted: int
     mixed: bool = False
+    oldest: int | None = None
 
     @property
     def is_read(self) -> bool:
@@ -136,18 +139,20 @@ def grouped(files: Query, limit: int = MOST_GROUPS) -> list[Group]:
     However many files there are, a fixed number of rows comes back.
 
     Args:
-        files: the files, judged.
+        files: the files, judged; with ``modificationTime``, where the oldest is asked for.
         limit: how many groups there are at most; the last one then takes all others.
     """
     # Sorting takes longer than the rest: it is left to tables that have so many groups.
-    few = files.ask(f"{_GROUPS} LIMIT {limit + 1}").collect()
+    known = "min(modificationTime)" if "modificationTime" in files.columns else "CAST(NULL AS long)"
+    groups = _GROUPS.replace("{oldest}", known)
+    few = files.ask(f"{groups} LIMIT {limit + 1}").collect()
     if len(few) <= limit:
         return sorted(map(_group, few), key=lambda group: (-group.files, group.pattern))
     # Files that do not say how many rows they hold, all of one pattern, stay apart.
     order = f"pattern >= '{Proof.REFUTED.value}' DESC, files DESC, pattern"
-    first = files.ask(f"{_GROUPS} ORDER BY {order} LIMIT {limit - 1}")
+    first = files.ask(f"{groups} ORDER BY {order} LIMIT {limit - 1}")
     kept = [_group(row) for row in first.collect()]
-    return [*kept, _mixed(files, ", ".join(repr(group.pattern) for group in kept))]
+    return [*kept, _mixed(files, groups, ", ".join(repr(group.pattern) for group in kept))]
 
 
 def merged(groups: Sequence[Group]) -> Group:
@@ -163,7 +168,7 @@ def merged(groups: Sequence[Group]) -> Group:
 
 
 _GROUPS = """
-    SELECT pattern, count(*) AS files,
+    SELECT pattern, count(*) AS files, {oldest} AS oldest,
         -- there may be numbers in it that no table has: they must not overflow
         coalesce(sum(CAST(kept AS decimal(20,0))), 0) AS rows,
         count(*) - count(kept) AS uncounted
@@ -171,15 +176,16 @@ _GROUPS = """
 
 
 def _group(row: Any) -> Group:
-    return Group(str(row["pattern"]), int(row["files"]), int(row["rows"]), int(row["uncounted"]))
+    files, rows, uncounted = (int(row[name]) for name in ("files", "rows", "uncounted"))
+    return Group(str(row["pattern"]), files, rows, uncounted, oldest=row["oldest"])
 
 
-def _mixed(files: Query, others: str) -> Group:
+def _mixed(files: Query, groups: str, others: str) -> Group:
     """Return what all groups but some have in common: of each check, the greatest is known."""
-    rest = f"SELECT * FROM ({_GROUPS}) WHERE pattern NOT IN ({others})"
+    rest = f"SELECT * FROM ({groups}) WHERE pattern NOT IN ({others})"
     total = files.ask(
-        "SELECT '' AS pattern, sum(files) AS files, sum(rows) AS rows, sum(uncounted) AS uncounted"
-        f" FROM ({rest})"
+        "SELECT '' AS pattern, sum(files) AS files, sum(rows) AS rows, sum(uncounted) AS uncounted,"
+        f" min(oldest) AS oldest FROM ({rest})"
     )
     letters = files.ask(
         "SELECT place, max(letter) AS letter FROM "

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from spark_sig.delta.columns import has_vectors, shared_names, stored_name, table_columns
@@ -18,6 +19,7 @@ from spark_sig.delta.log import (
     spark_errors,
     table_metadata,
 )
+from spark_sig.delta.replaced import replaced_at
 from spark_sig.delta.statistics import depends_on_writer, judged
 from spark_sig.delta.writers import Description, descriptions, is_of_spark, with_trusted
 from spark_sig.stats import Claim, Place, Proof
@@ -84,7 +86,10 @@ def null_evidence(
         vectors = has_vectors(metadata)
         if any(depends_on_writer(columns, c, shared, vectors=vectors) for [c] in claims):
             listed = with_trusted(spark, opened, listed)
-        groups = grouped(judged(listed, columns, claims, shared=shared))
+        judge = partial(judged, listed, columns, claims, shared=shared)
+        groups = grouped(judge(keep=["modificationTime"]))
+        if (since := replaced_at(spark, opened, metadata, groups)) is not None:
+            groups = grouped(judge(since=since))
     except spark_errors() as error:
         reraise_cancelled(error)
         raise unreadable(snapshot, error) from error

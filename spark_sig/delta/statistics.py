@@ -278,6 +278,7 @@ def judged(
     statistics: str = "stats",
     keep: Sequence[str] = (),
     mute: bool = False,
+    since: int | None = None,
 ) -> Query:
     """Judge every file.
 
@@ -295,6 +296,8 @@ def judged(
         mute: whether statistics are read all the same, but decide nothing: a count that is none
             makes the whole record one that says nothing, the number of rows included.
         keep: columns of ``files`` that come out as they are.
+        since: milliseconds since 1970 before which files were written whose statistics are of
+            another table; None where there are none.
 
     Returns:
         A query that gives the columns kept; ``kept``, the logical rows of the file, NULL where
@@ -321,13 +324,16 @@ def judged(
     opened = f"CASE WHEN removed THEN '{Proof.UNKNOWN.value}' ELSE '{Proof.PROVEN.value}' END"
     # What depends on the partition is neither repeated nor moved: a condition on the pattern would
     # parse the statistics again wherever it names it.
+    unknown = Proof.UNKNOWN.value * len(checks)
+    older = "false" if since is None else f"coalesce(modificationTime < {since}, true)"
     text = f"""
         SELECT {", ".join([*keep, "kept"])},
             CASE WHEN spark_partition_id() < 0 THEN NULL
                  WHEN kept IS NULL
-                 THEN '{Proof.REFUTED.value}{Proof.UNKNOWN.value * len(checks)}'
+                 THEN '{Proof.REFUTED.value}{unknown}'
                  WHEN kept = 0 AND {"false" if mute else "true"}
                  THEN concat({opened}, '{Proof.PROVEN.value * len(checks)}')
+                 WHEN {older} THEN concat({opened}, '{unknown}')
                  ELSE concat({", ".join([opened, *letters])}) END AS pattern
         FROM (
             SELECT *,

@@ -313,20 +313,26 @@ def _over_commits(spark: SparkSession, opened: Any, query: str) -> DataFrame | N
         anything=_ANYTHING,
     )
     text = query.format(lines=lines, trust=trust, commits=commits, last=last)
-    return spark.sql(text, lines=_lines(spark, log))
+    return spark.sql(text, lines=commit_lines(spark, log))
 
 
 def _listed(texts: tuple[str, ...]) -> str:
     return ", ".join(f"'{text}'" for text in texts)
 
 
-def _lines(spark: SparkSession, log: str) -> DataFrame:
-    """Return the lines of all commits; every option is given, as confs may say otherwise."""
+def commit_lines(spark: SparkSession, log: str, names: str = "[0-9]" * 20 + ".json") -> DataFrame:
+    """Return the lines of commits; every option is given, as confs may say otherwise.
+
+    Args:
+        spark: the session.
+        log: the folder of the log.
+        names: the pattern of the commits' names; all where not given.
+    """
     # The path is taken for a pattern where it holds one of these.
     literal = re.sub(r"([\[\]{}*?\\])", r"\\\1", log)
     return (
         spark.read.format("text")
-        .option("pathGlobFilter", "[0-9]" * 20 + ".json")
+        .option("pathGlobFilter", names)
         .option("recursiveFileLookup", True)  # else folders are searched for partitions
         .option("ignoreMissingFiles", False)
         .option("ignoreCorruptFiles", False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
@@ -19,6 +19,7 @@ from spark_sig.delta.columns import (
 )
 from spark_sig.delta.constraints import check_bounds
 from spark_sig.delta.files import (
+    Group,
     counted,
     grouped,
     list_files,
@@ -36,6 +37,7 @@ from spark_sig.delta.log import (
     table_metadata,
 )
 from spark_sig.delta.query import Query
+from spark_sig.delta.replaced import replaced_at
 from spark_sig.delta.statistics import depends_on_writer, is_plain, judged
 from spark_sig.delta.storage import scan_size
 from spark_sig.delta.writers import constraints_were_checked, with_trusted
@@ -148,13 +150,20 @@ def _logged(
     keep = [name for name in listed.columns if name != "stats"]
     keep += ["mask"] if memory else []
     judge = partial(judged, files, columns, asked, shared=shared, ids=checks, mute=not stats)
-    verdicts = judge(keep=keep)
-    if memory is not None:
+
+    def settled(judge: Callable[..., Query]) -> tuple[Query, list[Group]]:
+        verdicts = judge(keep=keep)
+        if memory is None:
+            return verdicts, grouped(judge(keep=["modificationTime"]))
         # Files are counted, some read, and what was found is remembered: three queries, of joins.
         whole = verdicts.frame().persist()
         held.callback(whole.unpersist)
         verdicts = Query.of(whole)
-    groups = grouped(verdicts if memory is not None else judge())
+        return verdicts, grouped(verdicts)
+
+    verdicts, groups = settled(judge)
+    if stats and (since := replaced_at(spark, opened, metadata, groups)) is not None:
+        verdicts, groups = settled(partial(judge, since=since))
     resolved = Resolved.of(source.frame, counted(snapshot, groups), source.info.name)
     return Proofs(
         resolved,
