@@ -197,7 +197,14 @@ def append_of_others(history: History, chance: random.Random) -> None:
     if history.start.mapping != "none":
         append(history, chance)  # it knows of no mapping
         return
-    rows = history.new_rows(chance).toArrow()
+    from pyspark.sql import functions as F
+
+    new, latest = history.new_rows(chance), F.lit("9999-12-31").cast("date")
+    for field in new.schema.fields:
+        if isinstance(field.dataType, T.DateType):  # the library's own end in the year 262143
+            column = F.col(field.name)
+            new = new.withColumn(field.name, F.when(column > latest, latest).otherwise(column))
+    rows = new.toArrow()
     other = history.path.with_name(f"other-{history.rows}")
     by = ["p"] if history.start.partitioned else None
     deltalake.write_deltalake(str(other), rows, partition_by=by)
