@@ -18,10 +18,6 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[1]
 
-# Thousands of short queries, each with code of its own: the optimizing compiler took a third of the
-# suite's time, and what it made was hardly run.
-JVM = "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m -XX:+UseSerialGC"
-
 # No deadline: the first example of a test may start Spark.  CI is to give the same verdict twice.
 settings.register_profile(
     "default",
@@ -67,7 +63,7 @@ def root() -> Path:
 def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     """The one Spark session of the suite, with Delta, started by the first test that asks."""
     # here, not above: most tests need no Spark, and importing it takes a second
-    from jobs.session import LOG4J, build_session
+    from jobs.session import build_session
 
     folder = tmp_path_factory.mktemp("spark")
     session = build_session(
@@ -79,7 +75,6 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
             "spark.databricks.delta.snapshotPartitions": "2",
             "spark.sql.warehouse.dir": str(folder / "warehouse"),
             "spark.local.dir": str(folder),
-            "spark.driver.extraJavaOptions": f'-Dlog4j2.configurationFile="{LOG4J.as_uri()}" {JVM}',
         },
     )
     yield session

@@ -239,11 +239,11 @@ def test_columns_that_spark_finds_by_their_ids_are_not_asked_for_by_name(
         rows = spark.createDataFrame([(1, None if at else 2)], schema).coalesce(1)
         rows.write.mode("append").parquet(str(tmp_path / "t"))
     wanted = ModelSignature(inputs=Schema([ColSpec("long", "a"), ColSpec("long", "b", False)]))
-    spark.conf.set("spark.sql.parquet.fieldId.read.enabled", "true")
-    try:
-        report = both(tmp_path / "t", wanted, "a")
-    finally:
-        spark.conf.unset("spark.sql.parquet.fieldId.read.enabled")
+    # as Delta sets it for the whole session, whenever it is used first
+    spark.range(1).write.format("delta").save(str(tmp_path / "delta"))
+    assert spark.conf.get("spark.sql.parquet.fieldId.read.enabled") == "true"
+    report = both(tmp_path / "t", wanted, "a")
+    assert report.rows.violating == 1
     assert (report.rows.total, report.evidence.statistics) == (2, prove.BY_ID)
 
 

@@ -64,6 +64,10 @@ NOTHING = "not asked: they decide none of the checks"
 BY_CATALOG = "not asked: the catalog says where the table's partitions lie, and what they are"
 BY_ID = "not asked: Spark finds the columns of Parquet files by their ids"
 
+# What Spark keeps of the ids that Parquet files give their columns: it finds them by these where
+# spark.sql.parquet.fieldId.read.enabled is true, which Delta sets in every session.
+_FIELD_ID = '"parquet.field.id"'
+
 # Reading a footer takes Python some 10 ms, in which a core scans as many values as this; the stage
 # that reads them takes some 0.3 s, which is worth so many values, or bytes, of a scan.  Footers may
 # turn out to say nothing.
@@ -251,9 +255,8 @@ def _asked_footers(found: Proofs, held: ExitStack) -> Proofs:
     wanted = wanted_leaves(found.plan.source, found.columns, asked)
     if not wanted:
         return found
-    by_id = mapping_mode(table_metadata(found.opened)) == "id"
-    if by_id or _finds_by_id(found.source.frame.sparkSession):
-        return found  # whatever their names in files
+    if mapping_mode(table_metadata(found.opened)) == "id":
+        return found  # Spark finds the columns of such files by their ids, whatever their names
     names = found.files.columns[:-2]  # without the verdict
     places = [at for at, claims in enumerate(asked) if claims]
     unsure = " OR ".join(f"substr(pattern, {at + 2}, 1) = '{Proof.UNKNOWN.value}'" for at in places)
@@ -315,18 +318,13 @@ def _worthwhile(found: Proofs) -> set[int]:
     return open_checks if values >= VALUES_A_STAGE + VALUES_A_FOOTER * files else set()
 
 
-def _finds_by_id(spark: SparkSession) -> bool:
-    """Say whether Spark may find a column of a Parquet file under another name."""
-    return str(spark.conf.get("spark.sql.parquet.fieldId.read.enabled", "false")).lower() == "true"
-
-
 def _parquet(source: Resolved, plan: EnforcementPlan) -> Proofs:
     """Return what the footers of Parquet files prove; in all of them, as all are read or none."""
     if source.info.kind != "parquet":
         return Proofs(source, plan, plan, UNPINNED)
     if source.partitioned:
         return Proofs(source, plan, plan, BY_CATALOG)
-    if _finds_by_id(source.frame.sparkSession):
+    if _FIELD_ID in source.frame.schema.json():
         return Proofs(source, plan, plan, BY_ID)
     checks = tuple(at for at, check in enumerate(plan.checks) if check.scanned)
     claims, schema = check_claims(plan), schema_columns(source.frame.schema.json())
