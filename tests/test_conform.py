@@ -65,6 +65,7 @@ def test_every_row_goes_to_one_of_two_tables(tables: Tables, engine: Any) -> Non
     assert "4 rows in" in report.to_text()
 
 
+@pytest.mark.slow
 def test_the_quarantine_keeps_the_row_and_says_why(tables: Tables) -> None:
     report = tables.run()
     before = {row["id"]: row.asDict(recursive=True) for row in tables.read(tables.source)}
@@ -126,6 +127,7 @@ def test_a_run_that_broke_off_reads_the_version_that_it_had_begun_with(
 # -- what has no versions ------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_no_row_of_a_frame_that_changes_falls_between_the_tables(tables: Tables) -> None:
     frame = tables.spark.range(0, 1_000, 1, 4).selectExpr(*RANDOM)
     report = tables.run(data=frame, run_id="once")
@@ -238,6 +240,7 @@ def test_what_was_staged_by_a_run_that_wrote_nothing_is_not_written(
 # -- what other runs have written meanwhile ------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("first", "second"),
     [("overwrite", "overwrite"), slow("append", "overwrite"), slow("overwrite", "append")],
@@ -265,6 +268,7 @@ def test_runs_that_only_append_do_not_mind_each_other(
     assert tables.held() == (fitting((0, 20), (0, 20)), violating((0, 20), (0, 20)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", [slow("append"), "overwrite"])
 def test_runs_that_cross_do_not_both_say_that_they_are_finished(
     tables: Tables, monkeypatch: pytest.MonkeyPatch, mode: str
@@ -289,6 +293,7 @@ def test_runs_that_cross_do_not_both_say_that_they_are_finished(
     assert tables.held() == (fitting((0, 20)), violating((0, 20)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("run_id", [slow("once"), None])
 @pytest.mark.parametrize(
     "change",
@@ -378,6 +383,7 @@ def test_runs_replace_partitions_beside_one_another(
         tables.run(data=part[0], run_id="third", **keep)
 
 
+@pytest.mark.slow
 def test_a_run_of_an_old_version_is_finished(
     tables: Tables, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -429,6 +435,7 @@ def test_versions_are_run_beside_one_another(
     assert tables.held() == (fitting((0, 20), (0, 40)), violating((0, 20), (0, 40)))
 
 
+@pytest.mark.slow
 def test_one_run_id_may_be_that_of_runs_into_two_tables(tables: Tables, tmp_path: Path) -> None:
     first = tables.run(run_id="same")
     other = tables.run(run_id="same", conformed=tmp_path / "other")
@@ -459,6 +466,7 @@ def test_a_refused_run_leaves_the_copy_of_another_one_of_its_name(
     assert tables.held() == (fitting((0, 20)), violating((0, 20)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", ["good", slow("bad")])
 def test_rows_of_a_table_that_keeps_its_rows_are_not_replaced(tables: Tables, target: str) -> None:
     tables.run()
@@ -499,6 +507,7 @@ def conf(spark: SparkSession) -> Iterator[Callable[[str, str], None]]:
         spark.conf.unset(name)
 
 
+@pytest.mark.slow
 def test_overwrite_means_all_partitions_whatever_the_session_says(
     tables: Tables, tmp_path: Path, conf: Callable[[str, str], None]
 ) -> None:
@@ -584,6 +593,7 @@ def test_nothing_is_written_where_too_many_rows_violate(tables: Tables, most: An
     assert not staged_folders(tables)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("most", [slow(4), "20%"])
 def test_rows_are_written_where_no_more_violate_than_may(tables: Tables, most: Any) -> None:
     tables.run(max_violations=most)
@@ -597,7 +607,7 @@ def test_what_is_no_number_of_violations_is_refused(tables: Tables, most: Any) -
 
 
 @pytest.mark.parametrize("data", ["table", slow("frame")])
-@pytest.mark.parametrize("columns", ["b INT, t STRING", "b INT, t VARCHAR(2)"])
+@pytest.mark.parametrize("columns", ["b INT, t STRING", slow("b INT, t VARCHAR(2)")])
 def test_rows_that_a_target_does_not_take_are_refused_before_anything_is_written(
     tables: Tables, columns: str, data: str
 ) -> None:
@@ -737,6 +747,7 @@ def test_partitions_of_the_source_are_replaced_in_both_tables(
     }
 
 
+@pytest.mark.slow
 def test_partitions_are_replaced_in_tables_that_have_the_same_ones(tables: Tables) -> None:
     with pytest.raises(SignatureError, match="partitioned by the same columns"):
         tables.run(mode="replace-partitions")

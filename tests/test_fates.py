@@ -112,6 +112,7 @@ def test_runs_that_have_names_are_told_too(
     assert tables.held()[0] == fitting((0, 20), (20, 40), (20, 40))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("run_id", ["once", pytest.param(None, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("anew", ["DROP", pytest.param("REPLACE", marks=pytest.mark.slow)])
 def test_rows_are_not_quarantined_twice_where_the_other_table_is_made_anew(

@@ -151,6 +151,7 @@ def test_out(run: Run, tmp_path: Path) -> None:
     assert os.listdir(report.parent) == ["run-7.json"]
 
 
+@pytest.mark.slow
 def test_out_on_any_storage(spark: SparkSession, run: Run, tmp_path: Path) -> None:
     conf = spark.sparkContext._jsc.hadoopConfiguration()
     # Hadoop's own local file system, under a name of its own: it keeps what it has once mounted.
@@ -259,6 +260,7 @@ def files(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
+@pytest.mark.slow
 def test_an_example_is_that_of_its_version(
     spark: SparkSession, run: Run, place: Path, tmp_path: Path
 ) -> None:
@@ -298,6 +300,7 @@ def test_an_example_is_that_of_its_version(
     assert drawn("four", tmp_path / "other") == first
 
 
+@pytest.mark.slow
 def test_an_example_of_more_rows_begins_with_those_of_fewer(run: Run, tmp_path: Path) -> None:
     def rows(count: int) -> list[Any]:
         folder = tmp_path / str(count)
@@ -553,6 +556,7 @@ def test_no_rows_and_no_inputs_make_no_example(
     assert not os.path.exists(folder)
 
 
+@pytest.mark.slow
 def test_what_cannot_be_written_in_the_end(
     run: Run, model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

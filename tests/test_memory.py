@@ -108,6 +108,7 @@ def test_other_checks_of_a_file_that_violates_one_are_remembered(table: Table) -
     assert parts(second) == {Rung.ARROW: (30, 3)}
 
 
+@pytest.mark.slow
 def test_what_statistics_proved_is_not_remembered_as_read(table: Table) -> None:
     table.check()
     report = table.check(stats=False)
@@ -145,6 +146,7 @@ def test_rewritten_files_are_read_and_restored_ones_are_not(table: Table) -> Non
     assert parts(table.check()) == {Rung.LEDGER: (20, 2)}
 
 
+@pytest.mark.slow
 def test_older_versions_are_told_apart(table: Table) -> None:
     table.append(null=True)
     table.check()
@@ -155,6 +157,7 @@ def test_older_versions_are_told_apart(table: Table) -> None:
     assert not table.check().conforms
 
 
+@pytest.mark.slow
 def test_a_version_whose_files_are_gone_cannot_be_checked(table: Table) -> None:
     table.check()
     table.run("OPTIMIZE {t}")
@@ -206,6 +209,7 @@ def test_choices_of_the_report_do_not_matter(table: Table) -> None:
     assert parts(report) == {Rung.LEDGER: (20, 2)}
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(spark_version() < (4, 0), reason="Delta Lake 3 widens no INT to BIGINT")
 def test_a_column_of_another_type_is_read_again(spark: SparkSession, tmp_path: Path) -> None:
     table = Table(spark, tmp_path, **{"delta.enableTypeWidening": "true"})
@@ -275,6 +279,7 @@ def test_rows_that_nobody_counted_do_not_stand_for_rows_that_are_missing(
     assert table.facts() == 0
 
 
+@pytest.mark.slow
 def test_rows_that_nobody_counted_stay_apart_among_many_patterns(
     spark: SparkSession, table: Table
 ) -> None:
@@ -297,6 +302,7 @@ def test_rows_that_nobody_counted_stay_apart_among_many_patterns(
     assert (mixed.pattern, mixed.files, mixed.rows, mixed.uncounted) == ("022", 2, 20, 0)
 
 
+@pytest.mark.slow
 def test_the_reference_engine_takes_nothing_from_the_ledger(table: Table) -> None:
     table.check()
     report = table.check(engine="arrow")
@@ -312,6 +318,7 @@ def test_a_ledger_that_is_lost_costs_time_only(table: Table) -> None:
     assert parts(table.check()) == {Rung.LEDGER: (20, 2)}
 
 
+@pytest.mark.slow
 def test_a_table_that_replaces_another_is_read(table: Table) -> None:
     table.check()
     shutil.rmtree(table.path)

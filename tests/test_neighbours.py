@@ -103,6 +103,7 @@ def test_jobs_beside_one_another_share_a_ledger(writer: Writer, tmp_path: Path) 
         assert counted(report) == writer.counts(report.source.version)
 
 
+@pytest.mark.slow
 def test_a_source_is_read_at_one_version_for_both_tables(
     writer: Writer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -120,6 +121,7 @@ def test_a_source_is_read_at_one_version_for_both_tables(
     assert writer.held() == (fitting((0, 20)), violating((0, 20)))
 
 
+@pytest.mark.slow
 def test_two_jobs_make_and_fill_the_same_tables(writer: Writer, tmp_path: Path) -> None:
     sources = [tmp_path / name for name in ("one", "other")]
     ranges = [(100, 200), (200, 300)]

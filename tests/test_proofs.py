@@ -966,6 +966,7 @@ NO_BOUNDS: list[dict[str, Any]] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("values", [DIRTY, pytest.param(CLEAN, marks=pytest.mark.slow)])
 def test_statistics_that_say_nothing_of_nulls(
     spark: SparkSession, tmp_path: Path, values: tuple[int | None, ...]
@@ -1034,6 +1035,7 @@ def test_deletion_vectors_that_delete_more_than_there_is(
     assert deciders(report)["$.id null"]["catalyst"] == 1
 
 
+@pytest.mark.slow
 def test_many_files_with_patterns_of_their_own(spark: SparkSession, tmp_path: Path) -> None:
     """Five columns, each covered or not in each file: more groups than are told apart."""
     names = [f"c{bit}" for bit in range(5)]
@@ -1247,6 +1249,7 @@ def test_texts_in_structs_that_arrow_counted(spark: SparkSession, tmp_path: Path
     assert violated(compare(spark, path)) == {("$.s", "null"): 1}
 
 
+@pytest.mark.slow
 def test_texts_in_structs_that_delta_rs_converted(spark: SparkSession, tmp_path: Path) -> None:
     path = nested_texts(tmp_path / "t", "a", None, "b")
     deltalake.convert_to_deltalake(str(path))
@@ -1261,6 +1264,7 @@ def null_counts(path: Path, version: int) -> dict[str, Any]:
     return dict(json.loads(added["stats"])["nullCount"])
 
 
+@pytest.mark.slow
 def test_unsigned_numbers_whose_bounds_come_from_a_footer(
     spark: SparkSession, tmp_path: Path
 ) -> None:
@@ -1279,6 +1283,7 @@ def test_unsigned_numbers_whose_bounds_come_from_a_footer(
     assert violated(report) == {("$.a", "cast"): 2, ("$.b", "cast"): 2}
 
 
+@pytest.mark.slow
 def test_bounds_of_floats_that_come_from_a_footer(spark: SparkSession, tmp_path: Path) -> None:
     path = tmp_path / "t"
     frame = rows(spark, "id", "IF(id = 1, double('NaN'), double(id)) AS x", end=20_000)

@@ -150,6 +150,7 @@ def test_a_call_with_other_rules_does_not_take_up_what_broke_off(
     assert held(tables) == ([*fitting((0, 20)), None, None], [4, 14])
 
 
+@pytest.mark.slow
 def test_of_two_calls_at_once_one_fails(tables: Tables, monkeypatch: pytest.MonkeyPatch) -> None:
     """The second takes the number that the first one takes, before either has written."""
     tables.run()
@@ -250,6 +251,7 @@ def test_rows_that_were_deleted_meanwhile_stay_so(
     assert not report.complete
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("commits", [1, slow(2)])
 def test_a_call_whose_end_broke_off_is_ended_again(
     tables: Tables, monkeypatch: pytest.MonkeyPatch, commits: int
@@ -285,6 +287,7 @@ def test_a_call_that_another_one_ends_takes_no_row_out(
     assert held(tables) == ([*fitting((0, 20)), None, None], [4, 14])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("table", "change"),
     [
@@ -335,6 +338,7 @@ def test_rows_that_were_moved_to_a_table_that_is_gone(
     assert held(tables) == ([*fitting((0, 20)), None, None], [4, 14])
 
 
+@pytest.mark.slow
 def test_a_quarantine_that_nobody_has_written_to_for_long(tables: Tables) -> None:
     """Delta refuses old versions but for the newest, which the call's own commit makes another."""
     tables.run()
