@@ -44,7 +44,7 @@ def tables(spark: SparkSession, tmp_path: Path) -> Tables:
     return Tables(spark, tmp_path)
 
 
-@pytest.mark.parametrize("engine", ["auto", "arrow"])
+@pytest.mark.parametrize("engine", ["auto", slow("arrow")])
 def test_every_row_goes_to_one_of_two_tables(tables: Tables, engine: Any) -> None:
     report = tables.run(engine=engine)
     assert tables.held() == (fitting((0, 20)), violating((0, 20)))
