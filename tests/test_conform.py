@@ -626,7 +626,8 @@ def test_rows_that_a_target_does_not_take_are_refused_before_anything_is_written
     with pytest.raises(SignatureError, match=f"they break {broken}") as refused:
         tables.run(data=source, run_id="once")
     assert "secret" not in str(refused.value)
-    assert tables.held() == ([], [])
+    assert not tables.read(tables.good)
+    assert not tables.bad.exists() or not tables.read(tables.bad)
     assert not staged_folders(tables)
     fewer = rows.where("id < 19")
     assert tables.run(data=fewer, run_id="once").rows.total == 19
