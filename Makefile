@@ -27,8 +27,7 @@ $(VENV)/.made: conf/setup-python.sh $(REQUIREMENTS)/build.txt $(REQUIREMENTS)/de
 .PHONY: java
 java: ## find Java 17 or newer, or install it by apt where that is allowed
 	@mkdir -p build
-	@conf/setup-java.sh > build/java-home.new
-	@mv build/java-home.new build/java-home
+	@new="build/java-home.$$$$" && conf/setup-java.sh > "$$new" && mv "$$new" build/java-home
 
 .PHONY: jars
 jars: $(VENV)/.jars ## resolve the Delta JARs, once
@@ -75,9 +74,10 @@ env-peers: $(PEERS:%=.venv-peer-%/.made) ## make .venv-peer-NAME for each tool o
 demo: env java jars ## check 336,776 real flights against a good and a wrong signature
 	@$(RUN) $(PYTHON_BIN) -m jobs.demo
 
+PART ?=
 .PHONY: test
-test: env java jars ## run the tests but for the slow ones
-	@$(PYTEST) -m "not slow and not matrix and not nightly and not cluster"
+test: env java jars ## run the tests but for the slow ones (PART=1/2: half of the files)
+	@SPARK_SIG_PART="$(PART)" $(PYTEST) -m "not slow and not matrix and not nightly and not cluster"
 
 .PHONY: test-slow
 test-slow: env java jars ## run the slow tests, and those on older Sparks where their environments are there
