@@ -122,7 +122,8 @@ def conform(
 
 def _of_older(error: Exception, run: TakenUp, found: Resolved, source: Resolved) -> Exception:
     """Return an error, saying where it is of another version than the one that was asked for."""
-    if found is source or not isinstance(error, SourceError) or str(run.run_id) in str(error):
+    known = found is source or found.snapshot is None or str(run.run_id) in str(error)
+    if known or not isinstance(error, SourceError):
         return error
     return SourceError(
         f"the run {run.run_id}, begun with version {found.info.version}, was not finished and is "
