@@ -92,6 +92,8 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
             "spark.sql.session.timeZone": "UTC",
             "spark.sql.shuffle.partitions": "3",
             "spark.databricks.delta.snapshotPartitions": "2",
+            # VACUUM and CONVERT list folders in as many tasks, of which there are 10,000 else
+            "spark.sql.sources.parallelPartitionDiscovery.parallelism": "2",
             "spark.sql.warehouse.dir": str(folder / "warehouse"),
             "spark.local.dir": str(folder),
         },
