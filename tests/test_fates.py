@@ -8,17 +8,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from spark_sig import ColSpec, ModelSignature, Policy, Schema
+from spark_sig import Policy
 from spark_sig.errors import SourceError
-from tests.transfers import Tables, crash, fitting, violating
+from tests.transfers import NEWER, Tables, crash, fitting, violating
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
-
-# NULL is no violation any more.
-NEWER = ModelSignature(
-    inputs=Schema([ColSpec("integer", "b", required=False), ColSpec("string", "t", required=False)])
-)
 
 
 class Landing(Tables):

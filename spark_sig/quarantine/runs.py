@@ -7,6 +7,7 @@ import json
 import secrets
 from collections.abc import Mapping, Set
 from dataclasses import dataclass, field, fields
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from spark_sig.delta.commits import Commit, Stamp, commits_after, find_commit, transactions
@@ -184,8 +185,9 @@ class Runs:
             SourceError: where a run was not finished, and cannot be known to be the one that is
                 repeated, or a table has been replaced since.
         """
-        self._refuse_replaced(run_id, newest if version is None else version, rules)
-        left = self.left()
+        there = _There(self.spark, self.targets)
+        self._refuse_replaced(there, run_id, newest if version is None else version, rules)
+        left = self._left(there)
         if run_id is None and version is not None and self.targets.exist:
             run_id = self.default_id(version, rules)
         if run_id is not None:
@@ -227,35 +229,25 @@ class Runs:
         They are from the source, or from a table that lay where it lies now: CREATE OR REPLACE
         gives a table another id.
         """
-        conformed, quarantine = self.targets
-        if conformed.path is None or quarantine.path is None:
+        return self._left(_There(self.spark, self.targets))
+
+    def _left(self, there: _There) -> tuple[Left, ...]:
+        conformed = self.targets.conformed
+        if conformed.path is None or not there.names:
             return ()
-        names = reprocess_names(quarantine.table_id)
-        first = transactions(self.spark, quarantine.path, f"{PREFIX}:").keys() - names
-        apps = first - transactions(self.spark, conformed.path, f"{PREFIX}:").keys()
+        apps = there.names - transactions(self.spark, conformed.path, f"{PREFIX}:").keys()
         if not apps:
             return ()
-        # One that the table's history no longer has is long past.
-        commits = self._first_commits()
         left = []
-        for commit in commits:
+        # One that the table's history no longer has is long past.
+        for commit in there.commits:
             record = commit.record
             if record["app"] in apps and record.get("target") == conformed.table_id:
                 fate = self._fate(commit)
                 if fate is not None:
-                    behind = any(self._has_left(commit, one, apps) for one in commits)
+                    behind = any(self._has_left(commit, one, apps) for one in there.commits)
                     left.append(Left(str(record["run_id"]), commit, fate, behind))
         return tuple(left)
-
-    def _first_commits(self) -> list[Commit]:
-        """Return the commits of runs in the quarantine, the oldest first."""
-        path = self.targets.quarantine.path
-        assert path is not None
-        found = commits_after(self.spark, path, -1)
-        return sorted(
-            (commit for commit in found if "run_id" in commit.record and "mode" in commit.record),
-            key=lambda commit: commit.version,
-        )
 
     def _fate(self, begun: Commit) -> Fate | None:
         """Say what became of a run that is not finished; None where it is none of the source's."""
@@ -274,22 +266,22 @@ class Runs:
             other.record.get(part.name) == begun.record.get(part.name) for part in fields(Rules)
         )
 
-    def _refuse_replaced(self, run_id: str | None, version: int | None, rules: Rules) -> None:
+    def _refuse_replaced(
+        self, there: _There, run_id: str | None, version: int | None, rules: Rules
+    ) -> None:
         """Refuse a run that has rows in the quarantine from before the other table was replaced.
 
         Raises:
             SourceError: where it has: they would be there twice.
         """
-        conformed, quarantine = self.targets
-        if quarantine.path is None or rules.mode != "append":
+        if rules.mode != "append":
             return
-        known = transactions(self.spark, quarantine.path, f"{PREFIX}:")
-        names = known.keys() - reprocess_names(quarantine.table_id)
-        here = {name for name in names if name.startswith(self._prefix)}
+        conformed = self.targets.conformed
+        here = {name for name in there.names if name.startswith(self._prefix)}
         # The first run into a table that was made anew has asked for those of no name.
-        if names == here or (here if run_id is None else self._name(run_id) in here):
+        if there.names == here or (here if run_id is None else self._name(run_id) in here):
             return
-        for commit in self._first_commits():
+        for commit in there.commits:
             record = commit.record
             if (
                 record.get("into") != conformed.place.sql
@@ -311,6 +303,33 @@ class Runs:
 
     def _commit(self, target: Target, app: str) -> Commit | None:
         return None if target.path is None else find_commit(self.spark, target.path, app, 1)
+
+
+class _There:
+    """What a quarantine says of runs, each part asked for once, and only where it is wanted."""
+
+    def __init__(self, spark: SparkSession, targets: Targets) -> None:
+        self._spark = spark
+        self._quarantine = targets.quarantine
+
+    @cached_property
+    def names(self) -> Set[str]:
+        """The names that runs have committed under."""
+        if (path := self._quarantine.path) is None:
+            return frozenset()
+        known = transactions(self._spark, path, f"{PREFIX}:")
+        return known.keys() - reprocess_names(self._quarantine.table_id)
+
+    @cached_property
+    def commits(self) -> list[Commit]:
+        """The commits of runs, the oldest first."""
+        if (path := self._quarantine.path) is None:
+            return []
+        found = commits_after(self._spark, path, -1)
+        return sorted(
+            (commit for commit in found if "run_id" in commit.record and "mode" in commit.record),
+            key=lambda commit: commit.version,
+        )
 
 
 def reprocess_names(quarantine: str) -> set[str]:

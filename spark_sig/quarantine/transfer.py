@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from spark_sig.compile.spark import source_schema
 from spark_sig.delta.commits import Commit, find_commit, named_commit, write_once
-from spark_sig.delta.log import read_snapshot, read_version
+from spark_sig.delta.log import read_snapshot, read_version, reraise_cancelled
 from spark_sig.errors import SignatureError, SourceError
 from spark_sig.gate.scan import tally_parts
 from spark_sig.plan import EnforcementPlan
@@ -231,7 +231,8 @@ def reported(
     asked = rows.asked
     try:
         tally = _tally_of(rows, targets.quarantine, run, quarantined.version)
-    except SourceError:
+    except SourceError as error:
+        reraise_cancelled(error)
         # VACUUM may have taken that version: the newest one has the same rows, unless some are gone
         tally = _tally_of(rows, targets.quarantine, run, None)
     if conformed.rows is None or not tally.rows == tally.violating == (
