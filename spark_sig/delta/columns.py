@@ -18,6 +18,15 @@ _PHYSICAL_NAME = "delta.columnMapping.physicalName"
 # Column Mapping); older columns of such a table keep theirs.
 _MADE = re.compile(r"col-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
+# What Arrow, Parquet and their libraries call the elements of arrays, and the keys and values of
+# maps, where nobody calls them anything else.
+_INSIDE = frozenset(
+    [
+        *("item", "element", "array", "array_element", "list", "bag", "l"),
+        *("key", "value", "keys", "values", "key_value", "entries"),
+    ]
+)
+
 # A type as the schema's JSON has it, and SQL too.
 _ATOMIC = re.compile(r"\w+(\(\d+,\d+\))?")
 
@@ -83,10 +92,12 @@ def table_columns(metadata: Mapping[str, Any]) -> dict[str, Column]:
 def shared_names(columns: Mapping[str, Column], metadata: Mapping[str, Any]) -> frozenset[str]:
     """Return the columns whose entries in statistics may be said of something else.
 
-    delta-rs (0.22 and 1.1) files what it counts inside arrays and maps under the bare names of
-    their elements, keys and values, which may be any, over those of columns that bear the name;
-    the array may be dropped since.  Where there may have been one, only statistics of Spark's are
-    of the column itself.
+    delta-rs (0.22 to 1.1) files what it counts inside arrays and maps under the bare names of their
+    elements, keys and values, over those of columns that bear the name.  These may be any where
+    there is an array, or, as columns are mapped, there may have been one that was dropped.  Where
+    there is none, delta-rs may have dropped one all the same: it replaces rows and columns, and
+    keeps files; no commit that is sure to be there says so, and columns that are called as elements
+    are by default are taken for them.  Of such columns only statistics of Spark's are believed.
 
     Args:
         columns: the table's columns.
@@ -98,9 +109,10 @@ def shared_names(columns: Mapping[str, Column], metadata: Mapping[str, Any]) -> 
         for kind in ("array", "map")
         for column in columns.values()
     )
+    told = {n: column.name for n, column in columns.items() if column.kind is not Kind.PARTITION}
     if not mapped and not repeated:
-        return frozenset()
-    return frozenset(name for name, column in columns.items() if not _MADE.fullmatch(column.name))
+        return frozenset(told.keys() & _INSIDE)
+    return frozenset(name for name, stored in told.items() if not _MADE.fullmatch(stored))
 
 
 def schema_columns(schema: str) -> dict[str, Column]:

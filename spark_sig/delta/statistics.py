@@ -308,8 +308,14 @@ def judged(
     ids = range(len(checks)) if ids is None else ids
     memory = "mask" in files.columns
     letters = list(_letters(layout, list(ids), checks, memory=memory))
+    # Partition values are what Spark reads, whatever the file's statistics are of.
+    kept = [since is not None and _of_partitions(columns, claims) for claims in checks]
+    unasked = [
+        _letter(layout, at if memory else None, claims if told else ())
+        for at, claims, told in zip(ids, checks, kept, strict=True)
+    ]
     if mute:
-        letters = [_letter(layout, at if memory else None, ()) for at in ids]
+        letters = unasked
     partitions = "".join(
         f", try_element_at(partitionValues, {literal(name)}) AS p{at}"
         f", map_contains_key(partitionValues, {literal(name)}) AS h{at}"
@@ -333,7 +339,7 @@ def judged(
                  THEN '{Proof.REFUTED.value}{unknown}'
                  WHEN kept = 0 AND {"false" if mute else "true"}
                  THEN concat({opened}, '{Proof.PROVEN.value * len(checks)}')
-                 WHEN {older} THEN concat({opened}, '{unknown}')
+                 WHEN {older} THEN concat({", ".join([opened, *unasked])})
                  ELSE concat({", ".join([opened, *letters])}) END AS pattern
         FROM (
             SELECT *,
@@ -360,6 +366,10 @@ def _letters(
             yield _counted_letters(layout, pairs, memory=memory)
         else:
             yield from (_letter(layout, at if memory else None, claims) for at, claims in pairs)
+
+
+def _of_partitions(columns: Mapping[str, Column], claims: Sequence[Claim]) -> bool:
+    return all(find_column(columns, claim.place).kind is Kind.PARTITION for claim in claims)
 
 
 def is_plain(columns: Mapping[str, Column], claims: Sequence[Claim]) -> bool:

@@ -42,6 +42,9 @@ _REPEATING = ("RESTORE", "ROW TRACKING BACKFILL", "ROW TRACKING UNBACKFILL")
 # as an update with this predicate, which counts nothing.
 _FOREIGN = "xtable-delta-sync"
 
+# The names of commits.
+_COMMIT = "[0-9]" * 20 + ".json"
+
 # What Delta Lake calls itself in Spark's commits.
 _SPARK = "Apache-Spark/%Delta-Lake/%"
 
@@ -146,7 +149,7 @@ _UNCHECKING = ("CLONE", "CONVERT")
 
 # Spark's operations after which constraints hold for all rows: it reads them, or brings them back
 # with what they were held to.  Others may bring constraints and leave rows: where a table is
-# replaced but for some (replaceWhere, dynamic partitions), which is called WRITE, too, these stay.
+# replaced but for some (replaceWhere), which is called WRITE, too, these stay.
 # delta-rs (0.25 to 1.6) compares decimals as doubles when it adds a constraint.
 _CHECKING = ("ADD CONSTRAINT", "RESTORE")
 
@@ -313,23 +316,25 @@ def _over_commits(spark: SparkSession, opened: Any, query: str) -> DataFrame | N
         anything=_ANYTHING,
     )
     text = query.format(lines=lines, trust=trust, commits=commits, last=last)
-    return spark.sql(text, lines=commit_lines(spark, log))
+    return spark.sql(text, lines=text_lines(spark, log, _COMMIT))
 
 
 def _listed(texts: tuple[str, ...]) -> str:
     return ", ".join(f"'{text}'" for text in texts)
 
 
-def commit_lines(spark: SparkSession, log: str, names: str = "[0-9]" * 20 + ".json") -> DataFrame:
-    """Return the lines of commits; every option is given, as confs may say otherwise.
+def text_lines(spark: SparkSession, path: str, names: str = "*") -> DataFrame:
+    """Return the lines of a file, or of those in a folder; every option is given.
+
+    Confs may say otherwise.
 
     Args:
         spark: the session.
-        log: the folder of the log.
-        names: the pattern of the commits' names; all where not given.
+        path: the file or the folder.
+        names: the pattern of the names of files.
     """
     # The path is taken for a pattern where it holds one of these.
-    literal = re.sub(r"([\[\]{}*?\\])", r"\\\1", log)
+    literal = re.sub(r"([\[\]{}*?\\])", r"\\\1", path)
     return (
         spark.read.format("text")
         .option("pathGlobFilter", names)

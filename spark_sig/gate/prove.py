@@ -155,10 +155,10 @@ def _logged(
     keep += ["mask"] if memory else []
     judge = partial(judged, files, columns, asked, shared=shared, ids=checks, mute=not stats)
 
-    def settled(judge: Callable[..., Query]) -> tuple[Query, list[Group]]:
-        verdicts = judge(keep=keep)
+    def settled(files: Callable[..., Query]) -> tuple[Query, list[Group]]:
+        verdicts = files(keep=keep)
         if memory is None:
-            return verdicts, grouped(judge(keep=["modificationTime"]))
+            return verdicts, grouped(files(keep=["modificationTime"]))
         # Files are counted, some read, and what was found is remembered: three queries, of joins.
         whole = verdicts.frame().persist()
         held.callback(whole.unpersist)
