@@ -25,6 +25,7 @@ from spark_sig import (
     validate,
 )
 from spark_sig.cli import run_validate
+from spark_sig.delta.log import first_line
 from spark_sig.errors import SignatureError, SourceError
 from spark_sig.gate.scan import explained
 from spark_sig.signature import load_signature
@@ -267,3 +268,17 @@ def test_bytes_in_data_stay_bytes(spark: SparkSession, tmp_path: Path) -> None:
     rows = frame.transform(enforce_signature(wanted, engine="arrow")).collect()
     assert bytes(rows[0]["b"]) == pickled
     assert not made.exists()
+
+
+def test_values_in_errors_of_others_are_not_shown() -> None:
+    """Over several lines, by names without a state, and in what Python raises."""
+    shown = [
+        "[DUPLICATED_MAP_KEY] Duplicate map key secret\nmore was found. SQLSTATE: 23505",
+        "[INVALID_URL] The url is invalid: http://x/?name=secret\nSQLSTATE: 22P02",
+        "[USER_RAISED_EXCEPTION] secret SQLSTATE: P0001",
+        "Job aborted: Traceback (most recent call last):\n  File …\nValueError: invalid 'secret'",
+        'java.lang.NumberFormatException: For input string: "secret"',
+        "[INCONSISTENT_BEHAVIOR_CROSS_VERSION.PARSE_DATETIME_BY_NEW_PARSER] Fail to parse 'secret'",
+    ]
+    for text in shown:
+        assert "secret" not in first_line(text)

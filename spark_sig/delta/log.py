@@ -271,9 +271,17 @@ _OF_VALUES = re.compile(
     r"\[(?P<name>CAST_INVALID_INPUT|[A-Z_]*OVERFLOW[A-Z_]*|NUMERIC_VALUE_OUT_OF_RANGE[A-Z_.]*"
     r"|DIVIDE_BY_ZERO|CANNOT_PARSE_[A-Z_]+|MALFORMED_[A-Z_.]+|CONVERSION_INVALID_INPUT"
     r"|INVALID_(?:DATE|TIMESTAMP)[A-Z_]*|[A-Z_]*EXCEED_(?:CHAR_VARCHAR|LIMIT)_[A-Z_]+"
-    r"|DELTA_VIOLATE_[A-Z_]+|DELTA_NOT_NULL_CONSTRAINT_VIOLATED)\]"
+    r"|DELTA_VIOLATE_[A-Z_]+|DELTA_NOT_NULL_CONSTRAINT_VIOLATED|USER_RAISED_EXCEPTION"
+    r"|INCONSISTENT_BEHAVIOR_CROSS_VERSION\.[A-Z_]+)\]"
 )
-_STATE_OF_VALUES = re.compile(r"\[(?P<name>[A-Z0-9_.]+)\].*SQLSTATE: 2[23]\w{3}")
+_JAVA_OF_VALUES = re.compile(r"(?P<name>NumberFormatException|DateTimeParseException): ")
+
+# What Python raises about the machine or Spark, and we do; anything else may be about values.
+_TOLD = re.compile(
+    r"(?:OSError|MemoryError|ImportError|ModuleNotFoundError|PermissionError)\b"
+    r"|pyspark[.]|spark_sig[.]"
+)
+_STATE_OF_VALUES = re.compile(r"\[(?P<name>[A-Z0-9_.]+)\].*?SQLSTATE: 2[23]\w{3}", re.DOTALL)
 
 
 def first_line(error: object) -> str:
@@ -288,11 +296,13 @@ def first_line(error: object) -> str:
         '[CAST_INVALID_INPUT] (values are not shown)'
     """
     text = str(getattr(error, "java_exception", error)).strip()
-    for pattern in (_STATE_OF_VALUES, _OF_VALUES):
+    for pattern in (_STATE_OF_VALUES, _OF_VALUES, _JAVA_OF_VALUES):
         if found := pattern.search(text):
             return f"[{found['name']}] (values are not shown)"
     lines = text.splitlines() or [type(error).__name__]
     for place, line in enumerate(lines):
         if line.endswith("Traceback (most recent call last):"):
-            return next((later for later in lines[place + 1 :] if later[:1].strip()), lines[0])
+            raised = next((one for one in lines[place + 1 :] if one[:1].strip()), lines[0])
+            told = _TOLD.match(raised)
+            return raised if told else f"{raised.partition(':')[0]} (values are not shown)"
     return lines[0]
