@@ -92,6 +92,8 @@ def conform(
         SourceError: where source or tables cannot be read or written.
     """
     asked = Asked.of(signature, side, policy, engine, mode, row_key, min_rows, max_violations)
+    if run_id == "":
+        raise SignatureError("a run has to have a name, or none at all", path="run_id")
     spark = session_of(data)
     refuse_uncounted(spark)
     source = resolve(data, version=version, timestamp=timestamp, spark=spark, counted=False)
@@ -99,18 +101,21 @@ def conform(
         raise SignatureError(
             "a stream is no batch", remedy="give ConformBatches to its writeStream.foreachBatch"
         )
-    targets = Targets.of(spark, conformed, quarantine)
-    targets.refuse_source(source.identity)
-    runs = Runs(spark, source.identity, targets, source.place)
     asked_for = None if version is None and timestamp is None else source.info.version
-    run = runs.taken_up(run_id, asked_for, asked.rules, source.info.version)
+    try:
+        targets = Targets.of(spark, conformed, quarantine)
+        targets.refuse_source(source.identity, source.place)
+        runs = Runs(spark, source.identity, targets, source.place)
+        run = runs.taken_up(run_id, asked_for, asked.rules, source.info.version)
+    except Exception as error:
+        raise explained(error, "the tables cannot be read") from error
     begun, named, found = run.begun, asked_for is not None, source
     try:
         if begun is not None:
             found = _at_first(runs, source, begun, asked, named=named)
         report = _conform(found, asked, targets, run.run_id, begun)
     except Exception as error:
-        raise _of_older(explained(error, _UNWRITTEN), run, found, source) from error
+        raise _of_older(explained(error, _UNWRITTEN), run, source) from error
     older = found.snapshot is not None and found is not source
     remarks = [
         *_taken_up(run, older=older, named=run_id is not None),
@@ -120,14 +125,16 @@ def conform(
     return replace(report, warnings=(*report.warnings, *remarks)) if remarks else report
 
 
-def _of_older(error: Exception, run: TakenUp, found: Resolved, source: Resolved) -> Exception:
+def _of_older(error: Exception, run: TakenUp, source: Resolved) -> Exception:
     """Return an error, saying where it is of another version than the one that was asked for."""
-    known = found is source or found.snapshot is None or str(run.run_id) in str(error)
+    first = None if run.begun is None else run.begun.record["version"]
+    known = first is None or first == source.info.version or str(run.run_id) in str(error)
     if known or not isinstance(error, SourceError):
         return error
     return SourceError(
-        f"the run {run.run_id}, begun with version {found.info.version}, was not finished and is "
-        f"taken up first: {error}; to leave it as it is, give this run an id of its own (run_id)"
+        f"the run {run.run_id}, begun with version {first}, is taken up first, as it was not "
+        f"finished, or asked for by its name: {error}; to leave it as it is, give this run an id "
+        "of its own (run_id)"
     )
 
 
@@ -223,7 +230,8 @@ def _conform(
     rows = Rows.of(source, asked)
     if rows.plan.findings:
         return _refused(_checked(source, asked), asked, run_id, "the types do not fit")
-    good, bad = rows.conforming(), rows.violating(None)
+    # Tables that there are not yet have no ids; else the rows are as they will be written.
+    good, bad = rows.conforming(), rows.violating(_run(source, asked, targets, run_id))
     targets.refuse_misfits(good.schema, bad.schema, asked.mode)
     spark, snapshot = source.frame.sparkSession, source.snapshot
     if snapshot is not None and begun is None:
@@ -233,9 +241,8 @@ def _conform(
     partitions = () if snapshot is None else partition_columns(spark, snapshot)
     targets = targets.made(good, bad, partitions)
     runs = Runs(spark, source.identity, targets, source.place)
-    version = None if snapshot is None else snapshot.version
-    name = runs.default_id(version, asked.rules) if run_id is None else run_id
-    run = runs.run(name, version, asked.rules)
+    run = _run(source, asked, targets, run_id)
+    name = run.run_id
     # One of this very name may have been begun with rows that somebody has taken away since.
     begun = runs.begun(name) if begun is None else begun
     new = begun is None
@@ -258,6 +265,13 @@ def _conform(
             return report
     unstage(spark, targets.quarantine, run)
     return report
+
+
+def _run(source: Resolved, asked: Asked, targets: Targets, run_id: str | None) -> Run:
+    runs = Runs(source.frame.sparkSession, source.identity, targets, source.place)
+    version = None if source.snapshot is None else source.snapshot.version
+    name = runs.default_id(version, asked.rules) if run_id is None else run_id
+    return runs.run(name, version, asked.rules)
 
 
 def _of_copy(

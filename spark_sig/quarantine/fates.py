@@ -33,6 +33,8 @@ class Fate(Enum):
     GONE = "gone"
     # another table lies where its source lay
     SOURCE_REPLACED = "source replaced"
+    # the table that its rows which conform were to go to was replaced
+    TARGET_REPLACED = "target replaced"
 
 
 class Left(NamedTuple):
@@ -77,6 +79,13 @@ class Left(NamedTuple):
                     f"was not finished: {lost}"
                 )
                 return None if self.behind and not self.begun.rows else said
+            case Fate.TARGET_REPLACED:
+                return (
+                    f"the run {self.run_id} was not finished when the table that its rows were to "
+                    f"go to was replaced: {lost}; delete those whose _run_id is {self.run_id} and "
+                    f"_target_id {self.begun.record['target']} from the quarantine, where there "
+                    "are any, and write all of them under another run id"
+                )
             case Fate.SUPERSEDED:
                 return None
             case _:
@@ -105,7 +114,7 @@ def is_gone(spark: SparkSession, targets: Targets, begun: Commit) -> bool:
 
 def is_undone(spark: SparkSession, targets: Targets, begun: Commit) -> bool:
     """Say whether others than runs may have changed rows that a run has in the quarantine."""
-    if not _changed_by_others(spark, targets, begun):
+    if begun.rows == 0 or not _changed_by_others(spark, targets, begun):
         return False
     # Rows of other runs may be deleted at any time.
     return (

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import fields, replace
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from spark_sig.compile.spark import source_schema
 from spark_sig.delta.commits import Commit, find_commit, is_rewritten, last_number
 from spark_sig.delta.conflicts import until_committed
-from spark_sig.delta.log import read_snapshot, read_version
+from spark_sig.delta.log import read_snapshot, read_version, reraise_cancelled, spark_errors
 from spark_sig.errors import SignatureError, SourceError
 from spark_sig.gate.scan import explained, tally_parts
 from spark_sig.plan import EnforcementPlan
@@ -28,7 +28,7 @@ from spark_sig.quarantine.frames import (
     still_violating,
 )
 from spark_sig.quarantine.runs import Rules, Run, reprocess_names
-from spark_sig.quarantine.targets import APPEND_ONLY, Target, Targets
+from spark_sig.quarantine.targets import APPEND_ONLY, FORGETS, Target, Targets
 from spark_sig.quarantine.transfer import Rows, refuse_uncounted, told, written
 from spark_sig.report import Report, Transfer
 from spark_sig.sources import Resolved, active_session
@@ -47,6 +47,9 @@ MOST = 10_000
 
 # How often the rows that were moved are taken out where others add to the quarantine meanwhile.
 _ATTEMPTS = 20
+
+# What a call's first commit says of the runs whose rows it moves.
+_OF = "runs"
 
 # What the commits of a call say that was ended before it had moved anything.
 _ENDED = "ended"
@@ -123,6 +126,12 @@ def _refuse_other_tables(quarantine: Target) -> None:
             f"no row can be moved out of {quarantine.place.name}: it is {APPEND_ONLY}",
             path="quarantine",
         )
+    if FORGETS in quarantine.properties:
+        raise SignatureError(
+            f"no row can be moved out of {quarantine.place.name}: it forgets commits ({FORGETS}), "
+            "and with them what was moved already",
+            path="quarantine",
+        )
     theirs = {name.lower() for name in quarantine.schema.names}
     if missing := [name for name in ADDED if name not in theirs]:
         raise SignatureError(
@@ -144,15 +153,36 @@ def _reprocessed(
     targets.conformed.refuse_misfit(rows.conforming().schema)
     _wide(newest.frame, rows)  # refuses what cannot stay in the quarantine
     # refuses too many, before anything is begun
-    there = newest.frame.where(_condition(newest.frame, chosen))
+    runs = _runs(newest.frame, chosen)
+    there = newest.frame.where(_condition(runs))
     good = targets.conformed.made(rows.conforming(), ())
     targets = Targets(good, targets.quarantine)
     good.refuse_rows(Rows.of(_as_it_was(replace(newest, frame=there)), asked).conforming())
-    run = _begun(targets, rows, chosen, abandon)
-    return _moved(spark, targets, asked, run)
+    begun = _begun(targets, rows, chosen, abandon)
+    report = _moved(spark, targets, asked, begun)
+    others = {target for _, target, _ in begun.runs if target != good.table_id}
+    if not others:
+        return report
+    remark = (
+        f"rows were among them whose runs wrote what conforms to {len(others)} other tables than "
+        f"{good.place.name}, or to one that it has replaced (_target_id)"
+    )
+    return replace(report, warnings=(*report.warnings, remark))
 
 
-def _begun(targets: Targets, rows: Rows, chosen: tuple[str, ...], abandon: bool) -> Run:
+class Begun(NamedTuple):
+    """A call that the quarantine knows of.
+
+    Args:
+        run: what its commits are known by.
+        runs: what tells the runs apart whose rows it moves.
+    """
+
+    run: Run
+    runs: list[tuple[str | None, ...]]
+
+
+def _begun(targets: Targets, rows: Rows, chosen: tuple[str, ...], abandon: bool) -> Begun:
     """Return the call that was not finished, or a new one, which the quarantine then knows of.
 
     A commit of no rows says so: of two calls that take the same number, the quarantine has one.  A
@@ -187,7 +217,7 @@ def _begun(targets: Targets, rows: Rows, chosen: tuple[str, ...], abandon: bool)
         finishable = moved and not changed and not _is_lost(targets, run, rows)
         leaving = abandon and not finishable
         if not (other or changed or leaving or state is State.ENDED):
-            return run
+            return Begun(run, [tuple(one) for one in begun.record[_OF]])
         if not moved:
             _end(targets, run, rows)
         elif changed and not abandon:
@@ -203,8 +233,10 @@ def _begun(targets: Targets, rows: Rows, chosen: tuple[str, ...], abandon: bool)
     run = Run(
         f"reprocess-{number}", app, place.table_id, target, version, asked.rules, number, record
     )
-    written(place, _nothing(place, rows), replace(run, app=intent), retry=False)
-    return run
+    runs = _runs(_read(spark, place, version).frame, chosen)
+    intended = replace(run, app=intent)
+    written(place, _nothing(place, rows), intended, said={_OF: runs}, retry=False)
+    return Begun(run, runs)
 
 
 def _run_of(begun: Commit, app: str, place: Target) -> Run:
@@ -268,12 +300,11 @@ def _nothing(target: Target, rows: Rows) -> DataFrame:
     return read_version(spark, read_snapshot(spark, target.path)).where("false")
 
 
-def _moved(spark: SparkSession, targets: Targets, asked: Asked, run: Run) -> Report:
-    place = targets.quarantine
+def _moved(spark: SparkSession, targets: Targets, asked: Asked, begun: Begun) -> Report:
+    place, run = targets.quarantine, begun.run
     assert place.path is not None
     assert run.version is not None
-    source = _read(spark, place, run.version)
-    condition = _condition(source.frame, run.record["chosen"])
+    source, condition = _read(spark, place, run.version), _condition(begun.runs)
     there = replace(source, frame=source.frame.where(condition))
     rows = Rows.of(_as_it_was(there), asked)
     new = _state(targets, run, rows) is State.BEGUN
@@ -301,7 +332,18 @@ def _moved(spark: SparkSession, targets: Targets, asked: Asked, run: Run) -> Rep
         told(place, kept.version, tally.rows),
     )
     tally = replace(tally, rows=tally.rows + moved_rows)
-    return _report(rows, tally, there.frame.count(), transfer)
+    return _report(rows, tally, _expected(there, new=new), transfer)
+
+
+def _expected(there: Resolved, *, new: bool) -> int | None:
+    """Count the rows that were to be moved or kept; None where VACUUM has taken them since."""
+    try:
+        return there.frame.count()
+    except spark_errors() as error:
+        reraise_cancelled(error)
+        if new:
+            raise
+        return None
 
 
 def _kept(spark: SparkSession, place: Target, rows: Rows, run: Run, condition: str) -> Commit:
@@ -343,10 +385,17 @@ def _as_it_was(source: Resolved) -> Resolved:
     return replace(source, frame=as_they_were(source.frame))
 
 
-def _condition(table: DataFrame, chosen: Sequence[str]) -> str:
-    """Write the condition, as SQL, on the rows of the runs that a table has rows of.
+def _runs(table: DataFrame, chosen: Sequence[str]) -> list[tuple[str | None, ...]]:
+    """Return what tells the runs apart that a table has rows of, in order.
 
     Rows of other runs, which are added meanwhile, are not among them.
+
+    Args:
+        table: the quarantine.
+        chosen: names of runs; all where empty.
+
+    Raises:
+        SignatureError: where there are too many.
     """
     from pyspark.sql import functions as F
 
@@ -357,7 +406,12 @@ def _condition(table: DataFrame, chosen: Sequence[str]) -> str:
         raise SignatureError(
             f"the quarantine has rows of more than {MOST:,} runs", remedy="name some by run_id"
         )
-    parts = sorted(" AND ".join(map(_is, RUN, row)) for row in found)
+    return sorted((tuple(row) for row in found), key=str)
+
+
+def _condition(runs: Iterable[Sequence[str | None]]) -> str:
+    """Write the condition, as SQL, on the rows of some runs."""
+    parts = [" AND ".join(map(_is, RUN, run)) for run in runs]
     return " OR ".join(f"({part})" for part in parts) or "false"
 
 

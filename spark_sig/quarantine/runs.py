@@ -5,15 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
-from collections.abc import Mapping, Set
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, field, fields
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from spark_sig.delta.commits import Commit, Stamp, commits_after, find_commit, transactions
+from spark_sig.delta.commits import Commit, Stamp, find_commit
 from spark_sig.errors import SignatureError, SourceError
 from spark_sig.quarantine.fates import Fate, Left, fate_of, rows_left
 from spark_sig.quarantine.order import PREFIX
+from spark_sig.quarantine.survivors import Pair, before_conformed, into, refuse_survivors
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -65,7 +65,7 @@ class Run:
         number: the number that it commits under; greater than those before under that name.
         record: what its commits say besides.
         place: where the source lies; empty where it lies nowhere.
-        into: where the table lies that the rows which conform go to, as SQL spells it.
+        into: what the commits say of the two tables.
     """
 
     run_id: str
@@ -77,13 +77,13 @@ class Run:
     number: int = 1
     record: Mapping[str, Any] = field(default_factory=dict)
     place: str = ""
-    into: str = ""
+    into: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def stamp(self) -> Stamp:
         """What its commits are known by."""
         record = {"run_id": self.run_id, "source": self.source, "version": self.version}
-        record |= {"target": self.target, "place": self.place, "into": self.into}
+        record |= {"target": self.target, "place": self.place, **self.into}
         return Stamp(self.app, self.number, {**record, **self.rules.record(), **self.record})
 
     def refuse_other(self, found: Commit) -> None:
@@ -140,16 +140,15 @@ class Runs:
 
     def run(self, run_id: str, version: int | None, rules: Rules) -> Run:
         """Return a run of a name."""
-        conformed, name = self.targets.conformed, self._name(run_id)
         return Run(
             run_id,
-            name,
+            self._name(run_id),
             self.source,
-            conformed.table_id,
+            self.targets.conformed.table_id,
             version,
             rules,
             place=self.place,
-            into=conformed.place.sql,
+            into=into(self.targets),
         )
 
     def _name(self, run_id: str) -> str:
@@ -185,9 +184,9 @@ class Runs:
             SourceError: where a run was not finished, and cannot be known to be the one that is
                 repeated, or a table has been replaced since.
         """
-        there = _There(self.spark, self.targets)
-        self._refuse_replaced(there, run_id, newest if version is None else version, rules)
-        left = self._left(there)
+        pair = Pair.of(self.spark, self.targets)
+        self._refuse_survivors(pair, run_id, newest if version is None else version, rules)
+        left = self._left(pair)
         if run_id is None and version is not None and self.targets.exist:
             run_id = self.default_id(version, rules)
         if run_id is not None:
@@ -229,25 +228,47 @@ class Runs:
         They are from the source, or from a table that lay where it lies now: CREATE OR REPLACE
         gives a table another id.
         """
-        return self._left(_There(self.spark, self.targets))
+        return self._left(Pair.of(self.spark, self.targets))
 
-    def _left(self, there: _There) -> tuple[Left, ...]:
-        conformed = self.targets.conformed
-        if conformed.path is None or not there.names:
+    def _left(self, pair: Pair) -> tuple[Left, ...]:
+        conformed, quarantine = self.targets
+        if not self.targets.exist or not pair.quarantine.names:
             return ()
-        apps = there.names - transactions(self.spark, conformed.path, f"{PREFIX}:").keys()
+        apps = pair.quarantine.names - reprocess_names(quarantine.table_id) - pair.conformed.names
         if not apps:
             return ()
         left = []
         # One that the table's history no longer has is long past.
-        for commit in there.commits:
+        commits = pair.quarantine.commits
+        for commit in commits:
             record = commit.record
             if record["app"] in apps and record.get("target") == conformed.table_id:
                 fate = self._fate(commit)
                 if fate is not None:
-                    behind = any(self._has_left(commit, one, apps) for one in there.commits)
+                    behind = any(self._has_left(commit, one, apps) for one in commits)
                     left.append(Left(str(record["run_id"]), commit, fate, behind))
+        for commit in self._before_replaced(pair, apps):
+            left.append(Left(str(commit.record["run_id"]), commit, Fate.TARGET_REPLACED, False))
         return tuple(left)
+
+    def _before_replaced(self, pair: Pair, apps: Set[str]) -> Iterator[Commit]:
+        """Yield the first commits of runs that were not finished as the other table was replaced.
+
+        One that was dropped no longer says which runs were.
+        """
+        before = [c for c in before_conformed(self.targets, pair) if self._is_mine(c)]
+        replaced = {c.record["target"] for c in before if c.record["app"] in pair.conformed.names}
+        for commit in before:
+            record = commit.record
+            if (
+                record["app"] in apps
+                and record["target"] in replaced
+                and (not commit.rows or rows_left(self.spark, self.targets, commit))
+            ):
+                yield commit
+
+    def _is_mine(self, commit: Commit) -> bool:
+        return bool(commit.record.get("source") == self.source)
 
     def _fate(self, begun: Commit) -> Fate | None:
         """Say what became of a run that is not finished; None where it is none of the source's."""
@@ -266,70 +287,30 @@ class Runs:
             other.record.get(part.name) == begun.record.get(part.name) for part in fields(Rules)
         )
 
-    def _refuse_replaced(
-        self, there: _There, run_id: str | None, version: int | None, rules: Rules
+    def _refuse_survivors(
+        self, pair: Pair, run_id: str | None, version: int | None, rules: Rules
     ) -> None:
-        """Refuse a run that has rows in the quarantine from before the other table was replaced.
+        """Refuse a run that one of the tables has rows of from before the other was made anew.
 
         Raises:
-            SourceError: where it has: they would be there twice.
+            SourceError: where one has: they would be there twice.
         """
         if rules.mode != "append":
             return
-        conformed = self.targets.conformed
-        here = {name for name in there.names if name.startswith(self._prefix)}
-        # The first run into a table that was made anew has asked for those of no name.
-        if there.names == here or (here if run_id is None else self._name(run_id) in here):
-            return
-        for commit in there.commits:
-            record = commit.record
-            if (
-                record.get("into") != conformed.place.sql
-                or record.get("target") == conformed.table_id
-                or record.get("source") != self.source
-            ):
-                continue
-            named = run_id is not None and record["run_id"] == run_id
-            same = version is not None and version == record.get("version")
-            if not named and (run_id is not None or not same or rules.differ(commit)):
-                continue
-            if rows_left(self.spark, self.targets, commit):
-                raise SourceError(
-                    f"the run {record['run_id']} was begun before the table "
-                    f"{conformed.place.name} was made anew, and has rows in the quarantine, which "
-                    f"would be there twice: delete those whose _run_id is {record['run_id']} and "
-                    f"_target_id {record['target']} from it"
-                )
+        name = self.default_id(version, rules) if run_id is None else run_id
+        if self._name(name) in pair.quarantine.names:
+            return  # it is known under the ids that the tables have now
+
+        def same(commit: Commit) -> bool:
+            if run_id is not None:
+                return self._is_mine(commit) and commit.record["run_id"] == run_id
+            known = version is not None and commit.record.get("version") == version
+            return self._is_mine(commit) and known and not rules.differ(commit)
+
+        refuse_survivors(self.spark, self.targets, pair, self._prefix, same)
 
     def _commit(self, target: Target, app: str) -> Commit | None:
         return None if target.path is None else find_commit(self.spark, target.path, app, 1)
-
-
-class _There:
-    """What a quarantine says of runs, each part asked for once, and only where it is wanted."""
-
-    def __init__(self, spark: SparkSession, targets: Targets) -> None:
-        self._spark = spark
-        self._quarantine = targets.quarantine
-
-    @cached_property
-    def names(self) -> Set[str]:
-        """The names that runs have committed under."""
-        if (path := self._quarantine.path) is None:
-            return frozenset()
-        known = transactions(self._spark, path, f"{PREFIX}:")
-        return known.keys() - reprocess_names(self._quarantine.table_id)
-
-    @cached_property
-    def commits(self) -> list[Commit]:
-        """The commits of runs, the oldest first."""
-        if (path := self._quarantine.path) is None:
-            return []
-        found = commits_after(self._spark, path, -1)
-        return sorted(
-            (commit for commit in found if "run_id" in commit.record and "mode" in commit.record),
-            key=lambda commit: commit.version,
-        )
 
 
 def reprocess_names(quarantine: str) -> set[str]:

@@ -24,6 +24,7 @@ from spark_sig.quarantine.order import (
 )
 from spark_sig.quarantine.runs import Run, digest
 from spark_sig.quarantine.staging import STAGED, stage, staged, unstage
+from spark_sig.quarantine.survivors import Pair, into, refuse_survivors
 from spark_sig.quarantine.targets import Target, Targets
 from spark_sig.quarantine.transfer import Rows, commit_of, refuse_uncounted, told, written
 from spark_sig.report import Report, Source, Transfer
@@ -81,6 +82,7 @@ class ConformBatches:
         self._asked = Asked.of(signature, side, policy, engine)
         self._conformed, self._quarantine = os.fspath(conformed), os.fspath(quarantine)
         self._stream = stream
+        self._known: tuple[str, str] | None = None  # the tables that were looked at
 
     def __call__(self, rows: DataFrame, batch: int) -> None:
         """Write a batch, unless it is written.
@@ -115,6 +117,8 @@ class ConformBatches:
         first, second = (commit_of(target, run, frame) for target in reversed(targets))
         for found in filter(None, (first, second)):
             self._refuse_other(run, frame, found)
+        if first is None and second is None:
+            self._refuse_survivors(spark, targets, run)
         if second is None:
             run = self._staged(run, source, targets, first)
             rows = Rows.of(staged(source, run), self._asked)
@@ -136,12 +140,28 @@ class ConformBatches:
             run = replace(run, record={**run.record, "digest": _digest(source.frame)})
         return stage(source, targets.quarantine, run)
 
+    def _refuse_survivors(self, spark: SparkSession, targets: Targets, run: Run) -> None:
+        """Refuse a batch that one of the tables has, where the other was made anew since."""
+        if self._known == targets.ids:
+            return  # of the batches since, none was begun before
+
+        def same(commit: Commit) -> bool:
+            said = commit.record
+            return (said.get("source"), said["run_id"]) == (self._identity, run.run_id)
+
+        pair = Pair.of(spark, targets)
+        refuse_survivors(spark, targets, pair, self._prefix(targets), same)
+        self._known = targets.ids
+
     @property
     def _identity(self) -> str:
         return f"stream:{self._stream}"
 
     def _app(self, targets: Targets) -> str:
-        return f"{PREFIX}:{digest([self._identity, *targets.ids])[:16]}:{self._stream}"
+        return f"{self._prefix(targets)}{self._stream}"
+
+    def _prefix(self, targets: Targets) -> str:
+        return f"{PREFIX}:{digest([self._identity, *targets.ids])[:16]}:"
 
     def _run(self, targets: Targets, batch: int, query: str | None) -> Run:
         return Run(
@@ -153,6 +173,7 @@ class ConformBatches:
             self._asked.rules,
             batch,
             {"query": query},
+            into=into(targets),
         )
 
     def _refuse_other(self, run: Run, frame: DataFrame, found: Commit) -> None:

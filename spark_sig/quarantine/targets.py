@@ -84,6 +84,12 @@ class Target:
             properties=table_properties(spark, snapshot),
         )
 
+    @property
+    def spots(self) -> frozenset[str]:
+        """What the place goes by: where it lies, as far as that is known, and its name in SQL."""
+        path = self.path or self.place.path
+        return frozenset([self.place.sql, *([_plain(path)] if path else [])])
+
     def refuse_misfit(self, columns: StructType, mode: str = "append") -> None:
         """Refuse a table that does not take the columns, before anything is written.
 
@@ -163,8 +169,7 @@ class Target:
         for column in self.schema.fields if self.schema else ():
             declared = str(column.metadata.get(_DECLARED, ""))
             if length := re.fullmatch(r"(?:var)?char\((\d+)\)", declared):
-                # blanks at the end are cut
-                condition = f"char_length(rtrim({quoted(column.name)})) > {length[1]}"
+                condition = f"char_length({quoted(column.name)}) > {length[1]}"
                 yield f"{member_path('$', column.name)} {declared.upper()}", condition
 
     def made(self, rows: DataFrame, partitions: Sequence[str]) -> Target:
@@ -216,26 +221,45 @@ class Targets(NamedTuple):
             SignatureError: where they are one.
         """
         one, other = self
-        if one.place.sql == other.place.sql or (one.table_id and one.table_id == other.table_id):
+        if one.spots & other.spots or (one.table_id and one.table_id == other.table_id):
             raise SignatureError(
                 "the rows that conform and those that violate must go to two tables",
                 path="quarantine",
                 observed=other.place.name,
             )
+        self._refuse_nested(other, one.spots, f"the table {one.place.name}")
 
-    def refuse_source(self, identity: str) -> None:
-        """Refuse to write to the table that is read.
+    def refuse_source(self, identity: str, place: str) -> None:
+        """Refuse to write to the table that is read, or into its folder.
+
+        Args:
+            identity: what tells the source from others.
+            place: where it lies; empty where it lies nowhere.
 
         Raises:
-            SignatureError: where one of the two is it.
+            SignatureError: where one of the two is it, or one lies in the other's folder.
         """
+        spots = frozenset([_plain(place)] if place else [])
         for target in self:
-            if target.table_id and target.table_id == identity:
+            if (target.table_id and target.table_id == identity) or target.spots & spots:
                 raise SignatureError(
                     "rows cannot be written to the table that they come from",
                     path=target.what,
                     observed=target.place.name,
                 )
+            self._refuse_nested(target, spots, "the source")
+
+    @staticmethod
+    def _refuse_nested(target: Target, others: frozenset[str], what: str) -> None:
+        """Refuse tables one of which lies in the other's folder, whose VACUUM would empty it."""
+        for mine in target.spots:
+            for other in others:
+                if mine.startswith(f"{other}/") or other.startswith(f"{mine}/"):
+                    raise SignatureError(
+                        f"a table cannot lie within another one's folder: {what} is the other",
+                        path=target.what,
+                        observed=target.place.name,
+                    )
 
     def refuse_misfits(self, good: StructType, bad: StructType, mode: str) -> None:
         """Refuse tables that do not take what would be written, before anything is.
@@ -289,6 +313,11 @@ class Targets(NamedTuple):
     def exist(self) -> bool:
         """Whether both do."""
         return self.conformed.path is not None and self.quarantine.path is not None
+
+
+def _plain(path: str) -> str:
+    """Return a path of this machine in one spelling, and any other as it is."""
+    return re.sub(r"^file:/+", "/", path).rstrip("/")
 
 
 def _is_stricter(one: StructField, other: StructField) -> bool:

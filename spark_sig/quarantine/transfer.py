@@ -199,12 +199,19 @@ def written(
         SourceError: where another job has taken the name meanwhile.
     """
     assert target.path is not None
+    spark = rows.sparkSession
     commit = None if new else commit_of(target, run, rows)
     if commit is None:
         stamp = run.stamp
         stamp = replace(stamp, record={**stamp.record, **(said or {})})
         write_once(rows, target.path, stamp, overwrite=overwrite, where=where, retry=retry)
-        commit = named_commit(rows.sparkSession, target.path, run.app, run.number)
+        commit = named_commit(spark, target.path, run.app, run.number)
+        if commit and read_snapshot(spark, target.path, commit.version).table_id != target.table_id:
+            raise SourceError(
+                f"the {target.what} table {target.place.name} was replaced while the run "
+                f"{run.run_id} wrote to it (version {commit.version}): take the rows of the run "
+                "out of both tables, and repeat it under another run id"
+            )
     if commit is None:
         raise SourceError(
             f"the history of the {target.what} table {target.place.name} does not have the run "
