@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from spark_sig.delta.commits import Commit
-from spark_sig.delta.log import read_snapshot, read_version
+from spark_sig.delta.log import read_snapshot, read_version, reraise_cancelled
 from spark_sig.delta.tables import partition_columns
 from spark_sig.errors import SignatureError, SourceError
 from spark_sig.gate import validate_source
@@ -173,7 +173,16 @@ def _taken_up(run: TakenUp, *, older: bool, named: bool) -> Iterator[str]:
 
 def _left(runs: Runs, run: TakenUp, asked: Asked) -> Iterator[str]:
     """Say what of other runs is left to do, as things are after this one."""
-    now = {one.run_id: one for one in runs.left()}
+    try:
+        now = {one.run_id: one for one in runs.left()}
+    except Exception as error:
+        said = explained(error, "the tables cannot be read")
+        reraise_cancelled(error)
+        if not isinstance(said, SourceError):
+            raise
+        # this run is finished all the same
+        yield f"what other runs from the source have left to do cannot be said: {said}"
+        return
     for before in run.left:
         if one := now.get(before.run_id):
             # that this one has gone on without it is no reason to keep silent

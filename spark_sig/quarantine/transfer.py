@@ -232,19 +232,22 @@ def reported(
 ) -> Report:
     """Report on a run from what it has written: what counts is in the tables.
 
+    Where rows have left the quarantine since, and VACUUM has taken the version that had them, the
+    report is not complete.
+
     Raises:
         SourceError: where the quarantine does not hold what the run has written.
     """
-    asked = rows.asked
+    asked, taken = rows.asked, 0
     try:
         tally = _tally_of(rows, targets.quarantine, run, quarantined.version)
     except SourceError as error:
         reraise_cancelled(error)
-        # VACUUM may have taken that version: the newest one has the same rows, unless some are gone
+        # VACUUM may have taken that version: the newest one has the same rows, or what is left
         tally = _tally_of(rows, targets.quarantine, run, None)
-    if conformed.rows is None or not tally.rows == tally.violating == (
-        tally.rows if quarantined.rows is None else quarantined.rows
-    ):
+        taken = max(0, (quarantined.rows or 0) - tally.rows)
+    went = tally.rows if quarantined.rows is None else quarantined.rows
+    if conformed.rows is None or not tally.rows + taken == tally.violating + taken == went:
         raise SourceError(
             f"the run {run.run_id} has written {conformed.rows} rows to "
             f"{targets.conformed.place.name} and {quarantined.rows} to the quarantine "
@@ -252,16 +255,22 @@ def reported(
             f"{tally.violating:,} violate"
         )
     source = rows.source.counted()
+    remark = (
+        f"{taken:,} of the {went:,} rows that violated were taken out of the quarantine since, by "
+        "reprocess or DELETE: the report is on the others"
+    )
+    # What the log does not count is counted nowhere else.
+    expected = None if source.info.uncounted else source.expected_rows
     found = Report.of(
         rows.plan,
         replace(tally, rows=tally.rows + conformed.rows),
         signature=asked.signature.fingerprint,
         side=asked.side,
         source=source.info,
-        # What the log does not count is counted nowhere else.
-        expected_rows=None if source.info.uncounted else source.expected_rows,
+        expected_rows=went + conformed.rows if taken else expected,
         min_rows=asked.min_rows,
         row_key=asked.row_key,
+        warnings=(remark,) if taken else (),
         schema=asked.signature.side(asked.side),
     )
     said = Transfer(
