@@ -264,7 +264,8 @@ def test_footers_that_cannot_be_read_leave_it_to_the_rows(
     assert rungs(report) == {"$.c32": {Rung.CATALYST}}
     assert report.conforms
     assert "footers of the files cannot be read" in report.evidence.statistics
-    assert "no pyarrow here" in report.evidence.statistics
+    # its text may be about values
+    assert "[USER_RAISED_EXCEPTION]" in report.evidence.statistics
 
 
 @pytest.mark.usefixtures("eager")
@@ -336,7 +337,7 @@ def test_rows_that_cannot_be_read_are_said_to_be(
         return spark.sql("SELECT raise_error('the commit is gone')").collect()
 
     monkeypatch.setattr(proofs, "read_groups", broken)
-    with pytest.raises(SourceError, match="the commit is gone"):
+    with pytest.raises(SourceError, match="USER_RAISED_EXCEPTION"):
         validate(tmp_path / "t", signature("p"), policy=LOSSLESS)
 
 
