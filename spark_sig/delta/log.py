@@ -278,7 +278,7 @@ _JAVA_OF_VALUES = re.compile(r"(?P<name>NumberFormatException|DateTimeParseExcep
 
 # What Python raises about the machine or Spark, and we do; anything else may be about values.
 _TOLD = re.compile(
-    r"(?:OSError|MemoryError|ImportError|ModuleNotFoundError|PermissionError)\b"
+    r"(?:OSError|MemoryError|ImportError|ModuleNotFoundError|PermissionError|RuntimeError)\b"
     r"|pyspark[.]|spark_sig[.]"
 )
 _STATE_OF_VALUES = re.compile(r"\[(?P<name>[A-Z0-9_.]+)\].*?SQLSTATE: 2[23]\w{3}", re.DOTALL)
