@@ -80,12 +80,13 @@ class Left(NamedTuple):
                 )
                 return None if self.behind and not self.begun.rows else said
             case Fate.TARGET_REPLACED:
-                return (
+                said = (
                     f"the run {self.run_id} was not finished when the table that its rows were to "
                     f"go to was replaced: {lost}; delete those whose _run_id is {self.run_id} and "
                     f"_target_id {self.begun.record['target']} from the quarantine, where there "
                     "are any, and write all of them under another run id"
                 )
+                return None if self.behind and not self.begun.rows else said
             case Fate.SUPERSEDED:
                 return None
             case _:

@@ -192,7 +192,8 @@ class Runs:
         if run_id is not None:
             begun = self.begun(run_id)
             if begun is None and any(
-                one.run_id == run_id and one.fate is Fate.SOURCE_REPLACED for one in left
+                one.run_id == run_id and one.fate is Fate.SOURCE_REPLACED and one.begun.rows != 0
+                for one in left
             ):
                 raise SourceError(
                     f"the run {run_id} was begun with a table that another one has replaced at "
@@ -248,7 +249,8 @@ class Runs:
                     behind = any(self._has_left(commit, one, apps) for one in commits)
                     left.append(Left(str(record["run_id"]), commit, fate, behind))
         for commit in self._before_replaced(pair, apps):
-            left.append(Left(str(commit.record["run_id"]), commit, Fate.TARGET_REPLACED, False))
+            behind = any(self._has_left(commit, one, apps) for one in commits)
+            left.append(Left(str(commit.record["run_id"]), commit, Fate.TARGET_REPLACED, behind))
         return tuple(left)
 
     def _before_replaced(self, pair: Pair, apps: Set[str]) -> Iterator[Commit]:
