@@ -753,3 +753,4 @@ def test_partitions_of_the_source_are_replaced_in_both_tables(
 def test_partitions_are_replaced_in_tables_that_have_the_same_ones(tables: Tables) -> None:
     with pytest.raises(SignatureError, match="partitioned by the same columns"):
         tables.run(mode="replace-partitions")
+    assert not tables.good.exists()  # before anything is made

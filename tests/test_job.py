@@ -177,6 +177,12 @@ def test_params(run: Run, tmp_path: Path) -> None:
     }
     assert "top" in out
     assert not report.conforms
+    good_table, bad_table = tmp_path / "good", tmp_path / "bad"
+    tables = {"conformed": str(good_table), "quarantine": str(bad_table)}
+    code, out, _ = run(version=0, params=bad, report=str(target), **tables)
+    assert (code, read(target).checks) == (3, report.checks)
+    assert "nothing was written: the params do not fit" in out
+    assert not good_table.exists()
     # what is left out has a default
     assert run(version=0, params="{}")[0] == 0
     assert run(version=0, params="[1]")[0] == 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -11,12 +12,12 @@ from spark_sig.cli import options
 from spark_sig.cli.console import DONE, VIOLATIONS, told
 from spark_sig.cli.context import flags_of, session_of
 from spark_sig.cli.reporting import reported
-from spark_sig.errors import ViolationError
+from spark_sig.errors import Violation, ViolationError
 from spark_sig.gate import validate_source
 from spark_sig.params import enforce_params
 from spark_sig.quarantine import conform
 from spark_sig.quarantine.limit import Limit
-from spark_sig.report import Report
+from spark_sig.report import Report, Transfer
 from spark_sig.settings.validate import ValidateSettings, validate_settings
 from spark_sig.signature import ModelSignature, load_signature
 from spark_sig.sinks import new_run_id
@@ -112,8 +113,15 @@ def _is_tolerated(report: Report, settings: ValidateSettings) -> bool:
 
 
 def _checked(settings: ValidateSettings, signature: ModelSignature, spark: SparkSession) -> Report:
-    if settings.conformed is not None and settings.quarantine is not None:
-        return _conformed(settings, signature, settings.conformed, settings.quarantine)
+    findings: tuple[Violation, ...] = ()
+    if settings.params is not None:
+        try:
+            enforce_params(settings.params, signature)
+        except ViolationError as error:
+            findings = error.violations
+    moves = settings.conformed is not None and settings.quarantine is not None
+    if moves and not findings:
+        return _conformed(settings, signature)
     source = resolve(
         settings.table,
         version=settings.version,
@@ -121,13 +129,7 @@ def _checked(settings: ValidateSettings, signature: ModelSignature, spark: Spark
         spark=spark,
         counted=False,
     )
-    findings: tuple[Any, ...] = ()
-    if settings.params is not None:
-        try:
-            enforce_params(settings.params, signature)
-        except ViolationError as error:
-            findings = error.violations
-    return validate_source(
+    report = validate_source(
         source,
         signature,
         policy=settings.policy,
@@ -141,13 +143,16 @@ def _checked(settings: ValidateSettings, signature: ModelSignature, spark: Spark
         ledger=settings.ledger,
         findings=findings,
     )
+    if not moves:
+        return report
+    note = "nothing was written: the params do not fit"
+    return replace(report, transfer=Transfer(settings.run_id or "", settings.mode, note=note))
 
 
-def _conformed(
-    settings: ValidateSettings, signature: ModelSignature, conformed: str, quarantine: str
-) -> Report:
-    if settings.params is not None:
-        enforce_params(settings.params, signature)
+def _conformed(settings: ValidateSettings, signature: ModelSignature) -> Report:
+    conformed, quarantine = settings.conformed, settings.quarantine
+    assert conformed is not None
+    assert quarantine is not None
     return conform(
         settings.table,
         signature,

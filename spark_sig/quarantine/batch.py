@@ -16,7 +16,7 @@ from spark_sig.gate.scan import explained
 from spark_sig.planner import Engine
 from spark_sig.policy import Policy
 from spark_sig.quarantine.asked import Asked, Mode
-from spark_sig.quarantine.partitions import Replaced, replaced_partitions
+from spark_sig.quarantine.partitions import Replaced, refuse_partitions, replaced_partitions
 from spark_sig.quarantine.runs import Run, Runs, TakenUp
 from spark_sig.quarantine.staging import STAGED, discard, stage, staged, unstage
 from spark_sig.quarantine.targets import Targets
@@ -243,11 +243,14 @@ def _conform(
     good, bad = rows.conforming(), rows.violating(_run(source, asked, targets, run_id))
     targets.refuse_misfits(good.schema, bad.schema, asked.mode)
     spark, snapshot = source.frame.sparkSession, source.snapshot
+    partitions = () if snapshot is None else partition_columns(spark, snapshot)
+    if asked.mode == "replace-partitions":
+        will_be = targets.partitions(good.columns, partitions)
+        refuse_partitions(source.frame.schema, targets, will_be)
     if snapshot is not None and begun is None:
         if refused := _gate(source, asked, run_id):
             return refused
         targets.refuse_rows(good, bad)
-    partitions = () if snapshot is None else partition_columns(spark, snapshot)
     targets = targets.made(good, bad, partitions)
     runs = Runs(spark, source.identity, targets, source.place)
     run = _run(source, asked, targets, run_id)

@@ -10,6 +10,8 @@ from spark_sig.errors import SignatureError
 from spark_sig.sqltext import literal, quoted
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pyspark.sql import DataFrame
     from pyspark.sql.types import StructType
 
@@ -37,24 +39,29 @@ class Replaced(NamedTuple):
     names: tuple[str, ...] | None
 
 
-def replaced_partitions(source: DataFrame, targets: Targets) -> Replaced:
-    """Find the partitions that a source has rows of.
+def refuse_partitions(
+    source: StructType, targets: Targets, partitions: tuple[Sequence[str], Sequence[str]]
+) -> None:
+    """Refuse tables whose partitions cannot be told to be those of a source.
+
+    Args:
+        source: the source's columns.
+        targets: the two tables, as far as they are there.
+        partitions: the columns that each is, or will be, partitioned by.
 
     Raises:
         SignatureError: where the tables are not partitioned alike, by columns of the source that
             stay what they are.
     """
-    columns = targets.conformed.partitions
-    theirs = [[name.lower() for name in target.partitions] for target in targets]
-    if not columns or theirs[0] != theirs[1]:
+    good, bad = partitions
+    if not good or [name.lower() for name in good] != [name.lower() for name in bad]:
         raise SignatureError(
             "replace-partitions takes two tables that are partitioned by the same columns",
             path="mode",
-            observed=f"{', '.join(columns) or 'none'}; "
-            f"{', '.join(targets.quarantine.partitions) or 'none'}",
+            observed=f"{', '.join(good) or 'none'}; {', '.join(bad) or 'none'}",
         )
-    kinds = _kinds(source.schema)
-    for name in columns:
+    kinds = _kinds(source)
+    for name in good:
         kind = kinds.get(name.lower(), "no such column")
         kept = [_kinds(target.schema)[name.lower()] for target in targets if target.schema]
         if kind not in _KINDS or any(other != kind for other in kept):
@@ -64,6 +71,16 @@ def replaced_partitions(source: DataFrame, targets: Targets) -> Replaced:
                 expected=f"one of {', '.join(_KINDS)}",
                 observed=", ".join([kind, *kept]),
             )
+
+
+def replaced_partitions(source: DataFrame, targets: Targets) -> Replaced:
+    """Find the partitions that a source has rows of, in two tables that are there.
+
+    Raises:
+        SignatureError: as for :func:`refuse_partitions`, or where they are too many.
+    """
+    columns, kinds = targets.conformed.partitions, _kinds(source.schema)
+    refuse_partitions(source.schema, targets, (columns, targets.quarantine.partitions))
     text = [f"CAST({quoted(name)} AS string) AS p{at}" for at, name in enumerate(columns)]
     found = source.selectExpr(*text).distinct().limit(MOST + 1).collect()
     if len(found) > MOST:

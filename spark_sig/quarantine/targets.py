@@ -284,23 +284,35 @@ class Targets(NamedTuple):
         self.conformed.refuse_rows(good)
         self.quarantine.refuse_rows(bad)
 
+    def partitions(
+        self, good: Sequence[str], source: Sequence[str]
+    ) -> tuple[Sequence[str], Sequence[str]]:
+        """Return the columns that each of the two is, or will be, partitioned by.
+
+        Args:
+            good: columns of the rows that conform.
+            source: the columns that the source is partitioned by.
+        """
+        columns: Sequence[str] = self.conformed.partitions or self.quarantine.partitions
+        if self.conformed.path is None and self.quarantine.path is None:
+            theirs = {name.lower() for name in good}
+            columns = tuple(name for name in source if name.lower() in theirs)
+        one, other = (columns if target.path is None else target.partitions for target in self)
+        return one, other
+
     def made(self, good: DataFrame, bad: DataFrame, partitions: Sequence[str]) -> Targets:
         """Return the same, made where they do not exist.
 
         Args:
             good: rows of the columns of those that conform.
             bad: rows of the columns of the others.
-            partitions: the columns that both are partitioned by, where neither exists; else one
-                is as the other.
+            partitions: the columns that the source is partitioned by (:meth:`partitions`).
 
         Raises:
             SignatureError: where they turn out to be one.
         """
-        columns = self.conformed.partitions or self.quarantine.partitions
-        if self.conformed.path is None and self.quarantine.path is None:
-            theirs = {name.lower() for name in good.columns}
-            columns = tuple(name for name in partitions if name.lower() in theirs)
-        made = Targets(self.conformed.made(good, columns), self.quarantine.made(bad, columns))
+        one, other = self.partitions(good.columns, partitions)
+        made = Targets(self.conformed.made(good, one), self.quarantine.made(bad, other))
         made.refuse_one()
         return made
 
