@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -380,3 +381,22 @@ def test_only_a_quarantine_can_be_reprocessed(tables: Tables) -> None:
         tables.reprocess(NEWER)
     with pytest.raises(SignatureError, match="is no quarantine: it has no _violations"):
         reprocess(tables.source, NEWER, conformed=tables.good, policy=LOSSLESS)
+
+
+@pytest.mark.slow
+def test_calls_at_the_same_time_move_each_row_once(tables: Tables) -> None:
+    """One of two threads moves the rows; the other does, too, or says why not."""
+    tables.run()
+
+    def call(_: int) -> SourceError | None:
+        try:
+            tables.reprocess(NEWER)
+        except SourceError as error:
+            return error
+        return None
+
+    with ThreadPoolExecutor(2) as threads:
+        refused = [error for error in threads.map(call, range(2)) if error]
+    assert len(refused) < 2
+    tables.reprocess(NEWER)
+    assert held(tables) == ([*fitting((0, 20)), None, None], [4, 14])

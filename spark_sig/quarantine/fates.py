@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import Enum
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
@@ -93,9 +94,18 @@ class Left(NamedTuple):
                 assert_never(self.fate)
 
 
-def fate_of(spark: SparkSession, targets: Targets, begun: Commit) -> Fate:
-    """Say what became of a run that was begun from the source and is not finished."""
-    later = overtaking(spark, targets, str(begun.record["mode"]), begun)
+def fate_of(
+    spark: SparkSession, targets: Targets, begun: Commit, commits: Sequence[Commit]
+) -> Fate:
+    """Say what became of a run that was begun from the source and is not finished.
+
+    Args:
+        spark: the session.
+        targets: the two tables.
+        begun: its commit in the quarantine.
+        commits: those of runs that the quarantine has.
+    """
+    later = overtaking(spark, targets, str(begun.record["mode"]), begun, commits)
     if any(commit.record.get("mode") == "overwrite" for commit in later):
         return Fate.SUPERSEDED
     if is_gone(spark, targets, begun):

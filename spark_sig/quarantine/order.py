@@ -19,7 +19,11 @@ PREFIX = "spark_sig"
 
 
 def overtaking(
-    spark: SparkSession, targets: Targets, mode: str, quarantined: Commit
+    spark: SparkSession,
+    targets: Targets,
+    mode: str,
+    quarantined: Commit,
+    commits: Sequence[Commit] | None = None,
 ) -> list[Commit]:
     """Return the commits of other runs in the quarantine since a run's own, which it cannot follow.
 
@@ -30,12 +34,16 @@ def overtaking(
         targets: the two tables.
         mode: the run's.
         quarantined: its commit in the quarantine.
+        commits: those of runs in the quarantine, where they are known; looked up where None.
     """
     assert targets.quarantine.path is not None
+    if commits is None:
+        commits = commits_after(spark, targets.quarantine.path, quarantined.version)
     return [
         commit
-        for commit in commits_after(spark, targets.quarantine.path, quarantined.version)
-        if str(commit.record["app"]).startswith(f"{PREFIX}:")
+        for commit in commits
+        if commit.version > quarantined.version
+        and str(commit.record["app"]).startswith(f"{PREFIX}:")
         and not (mode == commit.record.get("mode") == "append")
         and not _apart(quarantined, commit)
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -244,7 +244,7 @@ class Runs:
         for commit in commits:
             record = commit.record
             if record["app"] in apps and record.get("target") == conformed.table_id:
-                fate = self._fate(commit)
+                fate = self._fate(commit, commits)
                 if fate is not None:
                     behind = any(self._has_left(commit, one, apps) for one in commits)
                     left.append(Left(str(record["run_id"]), commit, fate, behind))
@@ -272,10 +272,10 @@ class Runs:
     def _is_mine(self, commit: Commit) -> bool:
         return bool(commit.record.get("source") == self.source)
 
-    def _fate(self, begun: Commit) -> Fate | None:
+    def _fate(self, begun: Commit, commits: Sequence[Commit]) -> Fate | None:
         """Say what became of a run that is not finished; None where it is none of the source's."""
         if begun.record["app"] == self._name(str(begun.record["run_id"])):
-            return fate_of(self.spark, self.targets, begun)
+            return fate_of(self.spark, self.targets, begun, commits)
         if not self.place or begun.record.get("place") != self.place:
             return None
         gone = rows_left(self.spark, self.targets, begun) == 0 != begun.rows
