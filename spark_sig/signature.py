@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,11 +20,19 @@ from spark_sig.params import ParamSchema
 from spark_sig.schema import Schema
 
 if TYPE_CHECKING:
+    from mlflow.models import ModelSignature as MlflowSignature
+
     from spark_sig.diff import Diff
     from spark_sig.policy import Policy
 
 MLMODEL = "MLmodel"
 SIDES = ("inputs", "outputs")
+
+# The id that MLflow gives a model which is logged.
+MODEL_ID = r"m-[0-9a-f]{32}"
+# A place that only MLflow reaches: models:/…, runs:/…, s3://…
+_URI = re.compile(rf"{MODEL_ID}|[a-zA-Z][a-zA-Z0-9+.-]+:/.+", re.DOTALL)
+LOCAL_URI = re.compile(r"file:(?://(?:localhost)?)?(?P<path>/.*)", re.DOTALL)
 
 _FORMS = "give a .json file, an MLmodel file, or a directory with an MLmodel"
 
@@ -140,6 +149,31 @@ class ModelSignature:
         """
         return cls.from_dict(parse_json(text))
 
+    def to_mlflow(self) -> MlflowSignature:
+        """Return it as MLflow's own ``mlflow.models.ModelSignature``; nothing is lost.
+
+        Raises:
+            SignatureError: where MLflow is not installed (extra ``[mlflow]``), or refuses it.
+        """
+        from spark_sig.integrations.mlflow.convert import to_mlflow
+
+        return to_mlflow(self)
+
+    @classmethod
+    def from_mlflow(cls, signature: object) -> ModelSignature:
+        """Read one of MLflow's signatures; nothing is lost.
+
+        Args:
+            signature: a ``mlflow.models.ModelSignature``, or a ``Model`` or ``ModelInfo`` of
+                MLflow's that has one.
+
+        Raises:
+            SignatureError: where there is none, or it is one that we refuse.
+        """
+        from spark_sig.integrations.mlflow.convert import from_mlflow
+
+        return from_mlflow(signature)
+
     def to_html(self) -> str:
         """Return a table of the signature that needs nothing beside itself."""
         from spark_sig.render.signature import signature_html
@@ -227,8 +261,9 @@ def load_signature(source: SignatureSource) -> ModelSignature:
     """Read a signature from wherever it is.
 
     Args:
-        source: a signature; its document as a dict or as JSON text; a path to a ``.json`` file,
-            to an MLmodel, or to a directory with one.
+        source: a signature, one of MLflow's among them; its document as a dict or as JSON text; a
+            path to a ``.json`` file, to an MLmodel, or to a directory with one; the URI of a model
+            that MLflow keeps (``models:/name@alias``, ``models:/name/3``, ``runs:/…``, ``m-…``).
 
     Raises:
         SignatureError: where there is no signature, or it cannot be read.
@@ -243,12 +278,20 @@ def load_signature(source: SignatureSource) -> ModelSignature:
         return ModelSignature.from_dict(source)
     if isinstance(source, str) and source.lstrip()[:1] in ("{", "["):
         return ModelSignature.from_json(source)
+    if type(source).__module__.partition(".")[0] == "mlflow":
+        return ModelSignature.from_mlflow(source)
     if not isinstance(source, (str, os.PathLike)) or not os.fspath(source):
         raise SignatureError(
             "a signature cannot be read from this",
             expected="a ModelSignature, a dict, JSON text or a path",
             observed=type(source).__name__,
         )
+    if isinstance(source, str) and (local := LOCAL_URI.fullmatch(source)):
+        source = local["path"]
+    if isinstance(source, str) and _URI.fullmatch(source):
+        from spark_sig.integrations.mlflow.models import read_model_signature
+
+        return read_model_signature(source)
     path = Path(source)
     path = path / MLMODEL if path.is_dir() else path
     if path.suffix == ".json":

@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import pickle
+import sys
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import pytest
 from hypothesis import given
 
 from spark_sig.errors import SignatureError
+from spark_sig.integrations.mlflow.models import set_signature
 from spark_sig.params import ParamSchema, ParamSpec
 from spark_sig.schema import ColSpec, Schema, TensorSpec
 from spark_sig.signature import ModelSignature, load_signature
@@ -219,3 +221,27 @@ def test_the_document_is_three_strings_of_json() -> None:
     assert list(document) == ["inputs", "outputs", "params"]
     assert json.loads(document["inputs"])[1] == {"type": "double", "name": "b", "required": None}
     assert document["outputs"] is None
+
+
+def test_without_mlflow_a_folder_can_be_read_and_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [name for name in sys.modules if name.partition(".")[0] == "mlflow"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "mlflow", None)
+    (tmp_path / "MLmodel").write_text("flavors: {}\n")
+    ours = ModelSignature.from_dict({"inputs": '[{"type": "double"}]'})
+    set_signature(str(tmp_path), ours)
+    assert load_signature(tmp_path.as_uri()) == load_signature(tmp_path) == ours
+    set_signature(tmp_path.as_uri(), ours.to_dict())
+    for call in (
+        lambda: load_signature("models:/iris/1"),
+        lambda: load_signature("m-" + "0" * 32),
+        lambda: set_signature("runs:/1/model", ours),
+        lambda: ours.to_mlflow(),
+    ):
+        with pytest.raises(SignatureError, match="needs MLflow") as caught:
+            call()
+        assert "spark_sig[mlflow]" in str(caught.value)
+    with pytest.raises(SignatureError, match="read only"):
+        set_signature("models:/iris/1", ours)

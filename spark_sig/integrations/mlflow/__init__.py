@@ -1,0 +1,1 @@
+"""MLflow: its signatures and its models (extra ``[mlflow]``)."""
