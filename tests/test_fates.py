@@ -69,7 +69,7 @@ def test_a_run_that_cannot_be_read_any_more_can_be_left(
     for file in old:
         file.unlink()
     for _ in range(2):
-        with pytest.raises(SourceError, match=r"begun with version 0, is taken .* an id of its own"):
+        with pytest.raises(SourceError, match=r"with version 0, is taken .* an id of its own"):
             tables.run()
     (remark,) = tables.run(run_id="second").warnings
     assert "its rows that conform are in neither table; repeat it" in remark

@@ -308,14 +308,8 @@ def judged(
     ids = range(len(checks)) if ids is None else ids
     memory = "mask" in files.columns
     letters = list(_letters(layout, list(ids), checks, memory=memory))
-    # Partition values are what Spark reads, whatever the file's statistics are of.
-    kept = [since is not None and _of_partitions(columns, claims) for claims in checks]
-    unasked = [
-        _letter(layout, at if memory else None, claims if told else ())
-        for at, claims, told in zip(ids, checks, kept, strict=True)
-    ]
     if mute:
-        letters = unasked
+        letters = [_letter(layout, at if memory else None, ()) for at in ids]
     partitions = "".join(
         f", try_element_at(partitionValues, {literal(name)}) AS p{at}"
         f", map_contains_key(partitionValues, {literal(name)}) AS h{at}"
@@ -331,7 +325,13 @@ def judged(
     # What depends on the partition is neither repeated nor moved: a condition on the pattern would
     # parse the statistics again wherever it names it.
     unknown = Proof.UNKNOWN.value * len(checks)
-    older = "false" if since is None else f"coalesce(modificationTime < {since}, true)"
+    older = ""
+    if since is not None:
+        # Partition values are what Spark reads, whatever the file's statistics are of.
+        told = [claims if _of_partitions(columns, claims) else () for claims in checks]
+        pairs = zip(ids, told, strict=True)
+        known = [opened, *(_letter(layout, at if memory else None, claims) for at, claims in pairs)]
+        older = f"WHEN coalesce(modificationTime < {since}, true) THEN concat({', '.join(known)})"
     text = f"""
         SELECT {", ".join([*keep, "kept"])},
             CASE WHEN spark_partition_id() < 0 THEN NULL
@@ -339,7 +339,7 @@ def judged(
                  THEN '{Proof.REFUTED.value}{unknown}'
                  WHEN kept = 0 AND {"false" if mute else "true"}
                  THEN concat({opened}, '{Proof.PROVEN.value * len(checks)}')
-                 WHEN {older} THEN concat({", ".join([opened, *unasked])})
+                 {older}
                  ELSE concat({", ".join([opened, *letters])}) END AS pattern
         FROM (
             SELECT *,
