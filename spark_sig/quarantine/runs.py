@@ -65,7 +65,7 @@ class Run:
         number: the number that it commits under; greater than those before under that name.
         record: what its commits say besides.
         place: where the source lies; empty where it lies nowhere.
-        into: what the commits say of the two tables.
+        into: what the commits say of the two tables besides.
     """
 
     run_id: str
@@ -158,7 +158,7 @@ class Runs:
 
     @property
     def _prefix(self) -> str:
-        return f"{PREFIX}:{digest([self.source, *self.targets.ids])[:16]}:"
+        return run_prefix(self.source, self.targets)
 
     def default_id(self, version: int | None, rules: Rules) -> str:
         """Return the name of a run that was given none: the same for the same rows and rules.
@@ -313,6 +313,16 @@ class Runs:
 
     def _commit(self, target: Target, app: str) -> Commit | None:
         return None if target.path is None else find_commit(self.spark, target.path, app, 1)
+
+
+def run_prefix(source: str, targets: Targets) -> str:
+    """Return how the names begin that runs from a source into two tables commit under.
+
+    Args:
+        source: what tells the source from others.
+        targets: the two tables.
+    """
+    return f"{PREFIX}:{digest([source, *targets.ids])[:16]}:"
 
 
 def reprocess_names(quarantine: str) -> set[str]:

@@ -16,13 +16,8 @@ from spark_sig.policy import Policy
 from spark_sig.quarantine.asked import Asked
 from spark_sig.quarantine.fates import refuse_undone
 from spark_sig.quarantine.frames import as_they_were, rows_of
-from spark_sig.quarantine.order import (
-    PREFIX,
-    overtaking,
-    refuse_crossed,
-    refuse_overtaken,
-)
-from spark_sig.quarantine.runs import Run, digest
+from spark_sig.quarantine.order import overtaking, refuse_crossed, refuse_overtaken
+from spark_sig.quarantine.runs import Run, run_prefix
 from spark_sig.quarantine.staging import STAGED, stage, staged, unstage
 from spark_sig.quarantine.survivors import Pair, into, refuse_survivors
 from spark_sig.quarantine.targets import Target, Targets
@@ -150,7 +145,7 @@ class ConformBatches:
             return (said.get("source"), said["run_id"]) == (self._identity, run.run_id)
 
         pair = Pair.of(spark, targets)
-        refuse_survivors(spark, targets, pair, self._prefix(targets), same)
+        refuse_survivors(spark, targets, pair, run_prefix(self._identity, targets), same)
         self._known = targets.ids
 
     @property
@@ -158,10 +153,7 @@ class ConformBatches:
         return f"stream:{self._stream}"
 
     def _app(self, targets: Targets) -> str:
-        return f"{self._prefix(targets)}{self._stream}"
-
-    def _prefix(self, targets: Targets) -> str:
-        return f"{PREFIX}:{digest([self._identity, *targets.ids])[:16]}:"
+        return f"{run_prefix(self._identity, targets)}{self._stream}"
 
     def _run(self, targets: Targets, batch: int, query: str | None) -> Run:
         return Run(

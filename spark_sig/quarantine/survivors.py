@@ -38,10 +38,9 @@ class Pair(NamedTuple):
 
 
 def into(targets: Targets) -> dict[str, object]:
-    """Return what the commits of a run say of the tables that it writes to."""
+    """Return what a run's commits say of its tables, besides the id of the conformed one."""
     conformed, quarantine = targets
     return {
-        "target": conformed.table_id,
         "target_at": sorted(conformed.spots),
         "quarantine": quarantine.table_id,
         "quarantine_at": sorted(quarantine.spots),
