@@ -37,14 +37,7 @@ $(VENV)/.jars: $(VENV)/.made | java
 	@$(RUN) $(PYTHON_BIN) -m jobs.session > build/jars.log 2>&1 || { cat build/jars.log >&2; exit 1; }
 	@touch $@
 
-# Both keep a stamp inside the environment: gone with it, made again with it.
-.PHONY: env-mlflow
-env-mlflow: .venv-mlflow/.made ## make .venv-mlflow, for conformance runs and the benchmark
-
-.venv-mlflow/.made: conf/setup-python.sh $(REQUIREMENTS)/build.txt $(REQUIREMENTS)/mlflow.txt
-	@conf/setup-python.sh .venv-mlflow $(REQUIREMENTS)/mlflow.txt
-	@touch $@
-
+# Each keeps a stamp inside the environment: gone with it, made again with it.
 OLDER := 35 40
 .PHONY: env-older
 env-older: $(OLDER:%=.venv-spark%/.made) ## make .venv-spark35 and .venv-spark40 (Python 3.10 to 3.12), for older Sparks
@@ -116,7 +109,7 @@ format: env ## let ruff format the code and mend what it can
 	@$(PYTHON_BIN) -m ruff format .
 
 .PHONY: bench
-bench: env env-mlflow java jars ## measure, and print ratios to Spark's own scan and to MLflow
+bench: env java jars ## measure, and print ratios to Spark's own scan and to MLflow
 	@$(RUN) $(PYTHON_BIN) -m tests.bench
 
 .PHONY: bench-peers
@@ -148,9 +141,8 @@ LOCK = $(UV) pip compile --quiet --universal --python-version 3.10 --generate-ha
 .PHONY: lock
 lock: ## write the locks anew, keeping versions that still fit (needs uv; UPGRADE=--upgrade for the newest)
 	cd $(REQUIREMENTS) && $(LOCK) $(UPGRADE) build.in -o build.txt
-	cd $(REQUIREMENTS) && $(LOCK) $(UPGRADE) dev.in -o dev.txt
+	cd $(REQUIREMENTS) && $(LOCK) $(UPGRADE) --override mlflow-overrides.txt dev.in -o dev.txt
 	cd $(REQUIREMENTS) && $(LOCK) $(UPGRADE) --constraint dev.txt core.in -o core.txt
-	cd $(REQUIREMENTS) && $(LOCK) $(UPGRADE) --override mlflow-overrides.txt mlflow.in -o mlflow.txt
 	cd $(REQUIREMENTS) && $(LOCK) $(UPGRADE) spark35.in -o spark35.txt
 	cd $(REQUIREMENTS) && $(LOCK) $(UPGRADE) spark40.in -o spark40.txt
 	cd $(REQUIREMENTS) && $(LOCK) $(UPGRADE) peer-pandera.in -o peer-pandera.txt

@@ -13,7 +13,6 @@ from tests.bench.measure import Ratio
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "build" / "bench"
-MLFLOW = ROOT / ".venv-mlflow" / "bin" / "python"
 
 
 def _driver() -> Iterator[Ratio]:
@@ -21,10 +20,7 @@ def _driver() -> Iterator[Ratio]:
 
     yield from imports(FOLDER / "bytecode")
     yield from arrays()
-    if MLFLOW.exists():
-        yield from against_mlflow(MLFLOW)
-    else:
-        print("MLflow is not measured: make env-mlflow makes its environment")
+    yield from against_mlflow()
 
 
 def _spark() -> Iterator[Ratio]:

@@ -34,10 +34,10 @@ CASES = (
 ARRAY = 10e-6
 
 
-def against_mlflow(python: Path) -> Iterator[Ratio]:
-    """Compare with MLflow, which runs in the environment of ``python``, call by call in turn."""
+def against_mlflow() -> Iterator[Ratio]:
+    """Compare with MLflow, which runs in a process of its own, call by call in turn."""
     with subprocess.Popen(
-        [str(python), str(WORKER)],
+        [sys.executable, str(WORKER)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -45,7 +45,7 @@ def against_mlflow(python: Path) -> Iterator[Ratio]:
     ) as worker:
         asks, answers = worker.stdin, worker.stdout
         if asks is None or answers is None or answers.readline().strip() != "ready":
-            raise RuntimeError(f"MLflow does not start under {python}")
+            raise RuntimeError("MLflow does not start")
         for action, name, times, theirs, target, rounds in CASES:
             mine = repeated(_mine(action, name), times)
 

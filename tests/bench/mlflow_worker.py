@@ -1,8 +1,7 @@
-"""MLflow's side of the benchmark, in an environment of its own.
+"""MLflow's side of the benchmark, in a process of its own.
 
 Reads ``ACTION CASE TIMES`` lines, and answers each with the seconds of one call on that case's
-data: ``enforce`` is MLflow's ``_enforce_schema``, ``infer`` its ``infer_signature``.  It is run by
-path, as this package is not there.
+data: ``enforce`` is MLflow's ``_enforce_schema``, ``infer`` its ``infer_signature``.
 """
 
 from __future__ import annotations

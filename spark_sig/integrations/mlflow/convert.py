@@ -22,7 +22,8 @@ def to_mlflow(signature: ModelSignature) -> MlflowSignature:
     from mlflow.models import ModelSignature as MlflowSignature
 
     with explained("MLflow does not take the signature"):
-        return MlflowSignature.from_dict(signature.to_dict())
+        made: MlflowSignature = MlflowSignature.from_dict(signature.to_dict())
+    return made
 
 
 def from_mlflow(signature: Any) -> ModelSignature:
