@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from spark_sig.infer.table import infer_table
     from spark_sig.inference import Inference
     from spark_sig.integrations.mlflow.models import set_signature
+    from spark_sig.integrations.mlflow.scoring import score
     from spark_sig.params import ParamSchema, ParamSpec, enforce_params
     from spark_sig.policy import Policy
     from spark_sig.quarantine import ConformBatches, conform, reprocess
@@ -56,6 +57,7 @@ _HOMES = {
     "infer_signature": "infer.signature",
     "infer_table": "infer.table",
     "reprocess": "quarantine",
+    "score": "integrations.mlflow.scoring",
     "set_signature": "integrations.mlflow.models",
     "split": "rows",
     "validate": "gate",
@@ -90,6 +92,7 @@ __all__ = [
     "infer_signature",
     "infer_table",
     "reprocess",
+    "score",
     "set_signature",
     "split",
     "validate",

@@ -26,7 +26,6 @@ from sklearn.linear_model import LogisticRegression  # noqa: E402
 # What MLflow's own libraries warn it of.
 pytestmark = [
     pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated"),
-    pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType"),
     pytest.mark.filterwarnings("ignore:no explicit representation of timezones"),
 ]
 

@@ -112,6 +112,27 @@ def enforce_frame(data: pd.DataFrame, schema: Schema, policy: Policy) -> pd.Data
     return data.copy(deep=False) if out is None else out
 
 
+def frame_batch(data: pd.DataFrame, schema: Schema, policy: Policy) -> pa.RecordBatch:
+    """Return a frame's columns in Arrow, with what a plan has to know of them.
+
+    Args:
+        data: the frame.
+        schema: columns, which say how objects are read.
+        policy: the choices.
+
+    Raises:
+        SignatureError: where two columns have one name.
+    """
+    labels, dtypes = data.columns.tolist(), data.dtypes.tolist()
+    layout = _layout(labels, dtypes, schema, policy)
+    columns = [_column(data, layout, place) for place in range(len(labels))]
+    fields = [
+        column.field().with_name(name) for column, name in zip(columns, layout.names, strict=True)
+    ]
+    arrays = [column.arrow() for column in columns]
+    return pa.RecordBatch.from_arrays(arrays, schema=pa.schema(fields))
+
+
 def _assemble(
     data: pd.DataFrame,
     labels: list[Any],

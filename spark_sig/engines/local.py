@@ -101,7 +101,7 @@ def enforce_values(data: Any, schema: Schema, policy: Policy) -> Any:
         data = data.to_frame() if data.name is not None else pd.DataFrame({0: data})
     if schema.is_tensor:
         return _tensors(data, schema, policy)
-    frame = data if isinstance(data, pd.DataFrame) else _frame(data, schema)
+    frame = data if isinstance(data, pd.DataFrame) else as_frame(data, schema)
     return enforce_frame(frame, schema, policy)
 
 
@@ -130,8 +130,16 @@ def _arrow(data: Any, schema: Schema, policy: Policy) -> Any:
 # --- columns --------------------------------------------------------------------------------------
 
 
-def _frame(data: Any, schema: Schema) -> pd.DataFrame:
-    """Lay out values as a frame, as MLflow does, but let nothing change its type on the way."""
+def as_frame(data: Any, schema: Schema) -> pd.DataFrame:
+    """Lay out values as a frame, as MLflow does, but let nothing change its type on the way.
+
+    Args:
+        data: a dict, a list, an array of at most two axes, or a scalar.
+        schema: columns, by which dicts and lists are read.
+
+    Raises:
+        ViolationError: where the values do not make rows and columns.
+    """
     expected = "columns"
     _refuse_masked(data)
     if np.isscalar(data) or isinstance(data, _SCALARS):

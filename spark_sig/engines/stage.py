@@ -17,7 +17,7 @@ from spark_sig.planner import ORIGINAL, VIOLATIONS
 from spark_sig.tally import Tally
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from pyspark.sql import DataFrame
     from pyspark.sql.types import StructType
@@ -42,7 +42,7 @@ def partial_tallies(
         details: SQL of what Catalyst finds in the same row, as an array of check ids and
             observations; None where nothing is left to it.
     """
-    _refuse_opaque(plan, fields)
+    refuse_opaque(plan, (field.source for field in fields))
     wanted = {field.source for field in fields}
     inputs = tuple((f"c{i}", name) for i, name in enumerate(plan.source.names) if i in wanted)
     places = {name: i for i, name in enumerate(plan.source.names)}
@@ -72,18 +72,17 @@ def merged_tally(partials: Sequence[DataFrame], limit: int) -> Tally:
 def enforce_rows(df: DataFrame, plan: EnforcementPlan) -> DataFrame:
     """Return the rows of a DataFrame as a plan wants them, all of it done in Arrow."""
     tagged = plan.policy.on_violation == "tag"
-    _refuse_opaque(plan, plan.fields)
     wanted = {field.source for field in plan.fields}
     if tagged:
-        _refuse_opaque_source(plan)
-        wanted = set(range(len(plan.source)))
+        wanted |= set(range(len(plan.source)))
+    refuse_opaque(plan, wanted)
     inputs = tuple((f"c{i}", name) for i, name in enumerate(plan.source.names) if i in wanted)
     # Without any column, the stage would lose the number of rows.
     columns = [alias for alias, _ in inputs] or ["CAST(NULL AS int) AS none"]
     struct = output_struct(plan.output, df.schema, plan)
     if tagged:
         struct = tagged_struct(struct, df.schema, plan.policy.show_values)
-    _refuse_validated(df, struct)
+    refuse_validated(df, struct)
     output = declared(struct)
     task = Enforce(plan, inputs, output)
     return numbered(df, plan).selectExpr(*columns).mapInArrow(task.__call__, struct)
@@ -117,8 +116,12 @@ def declared(struct: StructType) -> pa.Schema:
 _VALIDATE = "spark.sql.execution.arrow.pyspark.validateSchema.enabled"
 
 
-def _refuse_validated(df: DataFrame, struct: StructType) -> None:
-    """Refuse vectors where Spark compares schemas: it holds no batch to have a vector."""
+def refuse_validated(df: DataFrame, struct: StructType) -> None:
+    """Refuse vectors where Spark compares schemas: it holds no batch to have a vector.
+
+    Raises:
+        SignatureError: where columns that come out hold one, and Spark is set so.
+    """
     # by text, as vectors may lie at any level
     if '"type":"udt"' not in struct.json():
         return
@@ -129,15 +132,20 @@ def _refuse_validated(df: DataFrame, struct: StructType) -> None:
         )
 
 
-def _refuse_opaque(plan: EnforcementPlan, fields: Sequence[FieldPlan]) -> None:
-    for field in fields:
-        if field.source is not None:
-            _refuse(plan.source.field(field.source), field.path)
+def refuse_opaque(plan: EnforcementPlan, places: Iterable[int | None]) -> None:
+    """Refuse columns of a source that Spark cannot ship to Python.
 
+    Args:
+        plan: made for the source.
+        places: those of the columns to ship; None for one that the source lacks.
 
-def _refuse_opaque_source(plan: EnforcementPlan) -> None:
-    for column in plan.source:
-        _refuse(column, member_path("$", column.name))
+    Raises:
+        SignatureError: where one is of such a type.
+    """
+    for place in places:
+        if place is not None:
+            column = plan.source.field(place)
+            _refuse(column, member_path("$", column.name))
 
 
 def _refuse(column: pa.Field, path: str) -> None:

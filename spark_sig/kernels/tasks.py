@@ -14,9 +14,9 @@ import pyarrow as pa
 
 from spark_sig.errors import ROW_ERROR
 from spark_sig.kernels.batch import Outcome, merge_found, row_violations, run_batch
-from spark_sig.kernels.layout import normalise
+from spark_sig.kernels.layout import Mask
 from spark_sig.kernels.summary import summarise, summarise_details
-from spark_sig.naming import member_path
+from spark_sig.kernels.tags import as_declared, originals, violation_lists
 from spark_sig.plan import EnforcementPlan, FieldPlan
 from spark_sig.tally import Tally
 
@@ -24,26 +24,17 @@ from spark_sig.tally import Tally
 TALLY = pa.schema([("tally", pa.string())])
 
 
-def as_declared(array: pa.Array, dtype: pa.DataType) -> pa.Array:
-    """Return an array under the type that was declared for it.
-
-    The two differ in names of list items, nullable flags and time zones only, so that no value
-    changes.
-    """
-    return array if array.type.equals(dtype) else array.cast(dtype)
-
-
-def _as_source(batch: pa.RecordBatch, inputs: tuple[tuple[str, str], ...]) -> pa.RecordBatch:
+def as_source(batch: pa.RecordBatch, inputs: tuple[tuple[str, str], ...]) -> pa.RecordBatch:
     """Return the columns of a batch that ``inputs`` lists, under the names of the source."""
     columns = [batch.column(alias) for alias, _ in inputs]
     return pa.RecordBatch.from_arrays(columns, [name for _, name in inputs])
 
 
-def _conforming(outcome: Outcome, rows: int) -> pa.Array:
+def conforming(outcome: Outcome) -> Mask:
     """Return for each row whether nothing in it violates."""
-    keep = np.ones(rows, dtype=bool)
+    keep = np.ones(outcome.num_rows, dtype=np.bool_)
     keep[outcome.violating()] = False
-    return pa.array(keep)
+    return keep
 
 
 def _tally_batch(tally: Tally) -> pa.RecordBatch:
@@ -73,7 +64,7 @@ class Summarise(NamedTuple):
         for batch in batches:
             if not batch.num_rows:
                 continue
-            checked = _as_source(batch, self.inputs)
+            checked = as_source(batch, self.inputs)
             outcome = run_batch(
                 self.plan, checked, columns=False, fields=self.fields, rows=batch.num_rows
             )
@@ -125,7 +116,7 @@ class Enforce(NamedTuple):
 
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
-            source = _as_source(batch, self.inputs)
+            source = as_source(batch, self.inputs)
             outcome = run_batch(self.plan, source, rows=batch.num_rows)
             yield self._finish(source, outcome, batch.num_rows)
 
@@ -140,46 +131,13 @@ class Enforce(NamedTuple):
             batch = self._batch(outcome.columns, rows)
             if not outcome.found:
                 return batch
-            return batch.filter(_conforming(outcome, rows))
-        return self._batch((*outcome.columns, *self._tags(source, outcome, rows)), rows)
-
-    def _tags(
-        self, source: pa.RecordBatch, outcome: Outcome, rows: int
-    ) -> tuple[pa.Array, pa.Array]:
-        """Build ``_violations`` and ``_original``."""
-        violations, original = self.output.field(-2).type, self.output.field(-1).type
-        tagged = row_violations(self.plan, outcome)
-        counts = np.zeros(rows, dtype=np.int32)
-        counts[list(tagged)] = [len(found) for found in tagged.values()]
-        offsets = np.concatenate([np.zeros(1, np.int32), np.cumsum(counts, dtype=np.int32)])
-        # Values in the order of the struct's members; ``value`` is there only where it is shown.
-        entries = [
-            (v.path, v.code.value, v.expected, v.observed, v.value)
-            for found in tagged.values()
-            for v in found
-        ]
-        struct = violations.value_type
-        members = [
-            pa.array([entry[i] for entry in entries], pa.string()) for i in range(struct.num_fields)
-        ]
-        inside = pa.StructArray.from_arrays(
-            members, fields=[struct.field(i) for i in range(struct.num_fields)]
+            return batch.filter(pa.array(conforming(outcome)))
+        lists, untouched = (self.output.field(place).type for place in (-2, -1))
+        tags = (
+            violation_lists(row_violations(self.plan, outcome), rows, lists),
+            originals(self.plan, source, conforming(outcome), untouched),
         )
-        lists = pa.ListArray.from_arrays(pa.array(offsets), inside)
-        whole = pa.StructArray.from_arrays(
-            [
-                as_declared(self._planned(column, i), original.field(i).type)
-                for i, column in enumerate(source.columns)
-            ],
-            fields=[original.field(i) for i in range(original.num_fields)],
-            mask=_conforming(outcome, rows),
-        )
-        return lists, whole
-
-    def _planned(self, column: pa.Array, place: int) -> pa.Array:
-        """Return a source's column in the layout that it was planned for."""
-        planned = self.plan.source.field(place)
-        return normalise(column, planned.type, member_path("$", planned.name))
+        return self._batch((*outcome.columns, *tags), rows)
 
     def _batch(self, columns: tuple[pa.Array, ...], rows: int) -> pa.RecordBatch:
         if not len(self.output):

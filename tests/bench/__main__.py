@@ -1,4 +1,4 @@
-"""Measure everything and print the ratios: ``python -m tests.bench [driver|spark|proof|transfer]``.
+"""Measure everything, or some parts, and print the ratios: ``python -m tests.bench [PART ...]``.
 
 Figures that are missed are printed as missed; nothing fails over them.
 """
@@ -68,9 +68,26 @@ def _transfer() -> Iterator[Ratio]:
         spark.stop()
 
 
+def _score() -> Iterator[Ratio]:
+    from jobs.session import build_session
+    from tests.bench.score_cases import scores
+
+    spark = build_session("spark_sig bench", driver_memory="6g")
+    try:
+        yield from scores(spark, FOLDER, 2_000_000)
+    finally:
+        spark.stop()
+
+
 def main() -> None:
     """Print one line for each figure."""
-    cases = {"driver": _driver, "spark": _spark, "proof": _proof, "transfer": _transfer}
+    cases = {
+        "driver": _driver,
+        "spark": _spark,
+        "proof": _proof,
+        "transfer": _transfer,
+        "score": _score,
+    }
     asked = set(sys.argv[1:]) or cases.keys()
     print(f"{'medians of interleaved runs':<58} {'seconds':>10} {'base':>10} {'ratio':>8}  target")
     missed = total = 0

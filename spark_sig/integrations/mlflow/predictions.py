@@ -1,0 +1,174 @@
+"""Predictions: what a model gives, as Arrow columns held to the outputs that it declares."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+
+from spark_sig.engines.arrays import is_sparse, shape_label
+from spark_sig.engines.frames import frame_batch
+from spark_sig.engines.local import as_frame
+from spark_sig.engines.scalars import from_numpy
+from spark_sig.errors import Code, Violation, ViolationError
+from spark_sig.kernels.batch import Outcome, run_batch
+from spark_sig.naming import SPARK_TYPE, member_path
+from spark_sig.plan import EnforcementPlan
+from spark_sig.planner import plan_enforcement
+from spark_sig.policy import Policy
+from spark_sig.schema import Schema, TensorSpec
+
+# What the paths of violations by predictions begin with, as those of params do with $.params.
+OUTPUTS = "$.outputs"
+
+# The name of a prediction that the signature gives none.
+UNNAMED = "$"
+
+
+def held(given: Any, schema: Schema, policy: Policy, rows: int) -> tuple[EnforcementPlan, Outcome]:
+    """Hold predictions to the outputs of a signature.
+
+    Args:
+        given: what the model gave.
+        schema: the outputs.
+        policy: the choices.
+        rows: how many rows the model was given.
+
+    Returns:
+        The plan, its paths below ``$.outputs``; and what became of the predictions, a column for
+        each output.
+
+    Raises:
+        ViolationError: where they are of another type or number than declared.
+    """
+    try:
+        batch = _tensor_batch(given, schema) if schema.is_tensor else _batch(given, schema, policy)
+    except ViolationError as error:
+        raise ViolationError(map(_below_outputs, error.violations)) from None
+    if batch.num_rows != rows:
+        observed = f"{batch.num_rows} predictions"
+        raise ViolationError([Violation(OUTPUTS, Code.ROW_COUNT, f"{rows} predictions", observed)])
+    plan = _plan(_Known(batch.schema), schema, policy)
+    if plan.findings:
+        raise ViolationError(plan.findings)
+    return plan, run_batch(plan, batch)
+
+
+def _below_outputs(violation: Violation) -> Violation:
+    return replace(violation, path=OUTPUTS + violation.path.removeprefix("$"))
+
+
+class _Known:
+    """A schema as a key: with the metadata that equality leaves out."""
+
+    def __init__(self, schema: pa.Schema) -> None:
+        self.schema = schema
+        self._bytes = schema.serialize().to_pybytes()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Known) and self._bytes == other._bytes
+
+    def __hash__(self) -> int:
+        return hash(self._bytes)
+
+
+@lru_cache(maxsize=64)
+def _plan(known: _Known, schema: Schema, policy: Policy) -> EnforcementPlan:
+    policy = replace(policy, on_violation="raise", extra="drop")
+    plan = plan_enforcement(known.schema, schema, policy, engine="arrow")
+    return plan._replace(
+        fields=tuple(field._replace(path=OUTPUTS + field.path[1:]) for field in plan.fields),
+        checks=tuple(check._replace(path=OUTPUTS + check.path[1:]) for check in plan.checks),
+        findings=tuple(map(_below_outputs, plan.findings)),
+    )
+
+
+# --- columns --------------------------------------------------------------------------------------
+
+
+def _batch(given: Any, schema: Schema, policy: Policy) -> pa.RecordBatch:
+    if isinstance(given, pd.Series):
+        given = given.to_frame()
+        if not schema.has_names or len(schema) == 1:
+            given.columns = [schema.inputs[0].name or 0]
+    elif isinstance(given, np.ndarray) and given.ndim == 1 and len(schema) == 1:
+        # a name is the signature's own: an array has none
+        given = pd.DataFrame({schema.inputs[0].name or 0: given})
+    elif not isinstance(given, pd.DataFrame):
+        if isinstance(given, list) and given and all(hasattr(one, "model_dump") for one in given):
+            given = [one.model_dump() for one in given]  # objects of pydantic's
+        given = as_frame(given, schema)
+        if schema.has_names and len(schema) == 1 and list(given.columns) == [0]:
+            given.columns = [schema.inputs[0].name]
+    return frame_batch(given, schema, policy)
+
+
+# --- tensors --------------------------------------------------------------------------------------
+
+
+def _tensor_batch(given: Any, schema: Schema) -> pa.RecordBatch:
+    specs = [spec for spec in schema if isinstance(spec, TensorSpec)]
+    if specs[0].name is None or (len(specs) == 1 and not isinstance(given, Mapping)):
+        given = {specs[0].name: given}
+    if not isinstance(given, Mapping):
+        raise ViolationError(
+            [Violation("$", Code.TYPE, "a dict of NumPy arrays by name", type(given).__name__)]
+        )
+    fields, columns = [], []
+    for spec in specs:
+        name = UNNAMED if spec.name is None else spec.name
+        path = UNNAMED if spec.name is None else member_path("$", spec.name)
+        label = shape_label(spec.type, spec.shape)
+        if spec.name not in given:
+            raise ViolationError([Violation(path, Code.MISSING_COLUMN, label, "nothing")])
+        array = _array(given[spec.name])
+        if not isinstance(array, np.ndarray) or array.ndim != len(spec.shape):
+            observed = (
+                shape_label(array.dtype, array.shape)
+                if isinstance(array, np.ndarray)
+                else type(array).__name__
+            )
+            raise ViolationError([Violation(path, Code.SHAPE, label, observed)])
+        field, column = _slices(array, name)
+        fields.append(field)
+        columns.append(column)
+    if len({len(column) for column in columns}) > 1:
+        observed = ", ".join(str(len(column)) for column in columns)
+        raise ViolationError([Violation("$", Code.ROW_COUNT, "as many of each", observed)])
+    return pa.RecordBatch.from_arrays(columns, schema=pa.schema(fields))
+
+
+def _array(given: Any) -> Any:
+    """Return an array of whatever holds one: frames, series, sparse matrices, lists, scalars."""
+    if is_sparse(given):
+        return given.toarray()
+    if isinstance(given, (pd.DataFrame, pd.Series)):
+        return given.to_numpy()
+    if isinstance(given, list) or np.isscalar(given):
+        try:
+            return np.atleast_1d(np.asarray(given))
+        except ValueError:  # of different lengths
+            return given
+    # tensors of other libraries
+    return given if isinstance(given, np.ndarray) else getattr(given, "numpy", lambda: given)()
+
+
+def _slices(array: npt.NDArray[Any], name: str) -> tuple[pa.Field, pa.Array]:
+    """Return an array as a column of its slices along the first axis, without copying elements."""
+    flat = np.ascontiguousarray(array).reshape(-1)
+    column, opaque = from_numpy(flat)
+    if column is None:
+        field = pa.field(name, pa.bool_(), metadata={SPARK_TYPE: opaque.encode()})
+        return field, pa.nulls(len(array), pa.bool_())
+    for axis in range(array.ndim - 1, 0, -1):
+        length = array.shape[axis]
+        count = int(np.prod(array.shape[:axis]))
+        offsets = np.arange(count + 1, dtype=np.int32) * length
+        column = pa.ListArray.from_arrays(pa.array(offsets), column)
+    return pa.field(name, column.type), column

@@ -1,0 +1,207 @@
+"""Scoring: a model called on every row of a DataFrame, inputs and outputs enforced in one pass."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from spark_sig.compile.spark import relaxed, source_schema, to_spark
+from spark_sig.engines.catalyst import numbered
+from spark_sig.engines.stage import declared, refuse_opaque, refuse_validated, tagged_struct
+from spark_sig.errors import SignatureError, ViolationError
+from spark_sig.integrations.mlflow.artifacts import fetch, ship
+from spark_sig.integrations.mlflow.task import Score
+from spark_sig.naming import member_path
+from spark_sig.params import enforce_params
+from spark_sig.plan import EnforcementPlan
+from spark_sig.planner import plan_enforcement
+from spark_sig.planning.matching import refuse_reserved
+from spark_sig.policy import Policy, policy_of
+from spark_sig.schema import Schema
+from spark_sig.signature import ModelSignature, load_signature
+from spark_sig.sources import resolve
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+    from pyspark.sql.types import StructField, StructType
+
+    from spark_sig.sources import Data
+
+# The name of a prediction that the signature gives none.
+PREDICTION = "prediction"
+
+
+def score(
+    data: Data,
+    model_uri: str | os.PathLike[str],
+    *,
+    params: Mapping[str, Any] | None = None,
+    policy: Policy | None = None,
+    keep: Sequence[str] | None = None,
+    prediction: str = PREDICTION,
+    version: int | None = None,
+    timestamp: str | None = None,
+) -> DataFrame:
+    """Return a DataFrame with a model's predictions, every input and output of them enforced.
+
+    Rows are checked and cast, the model is called with those that conform, and its predictions
+    are checked against the signature's outputs, which give the new columns their types: all in
+    one pass through Python, batch by batch.  Each worker loads the model once.  What becomes of a
+    row that violates, or whose prediction does, is ``policy.on_violation``: ``raise`` fails the
+    action, ``drop`` leaves the row out, ``tag`` keeps it without a prediction and says why in
+    ``_violations``, as :func:`spark_sig.enforce_signature` does; :func:`spark_sig.split` then
+    takes them apart.
+
+    Args:
+        data: a DataFrame, a path of a Delta table or of Parquet files, or a catalog name.
+        model_uri: a model of MLflow's (``models:/name@alias``, ``models:/name/3``, ``runs:/…``,
+            ``m-…``), or the folder of one; its signature has to declare inputs and outputs.
+        params: the params of the model, checked and completed once, here.
+        policy: the choices that the signature leaves open; the default ones where None.
+        keep: columns of the source that stay beside the predictions, untouched; all where None.
+        prediction: name of the prediction where the signature gives none, followed by ``_0``,
+            ``_1``, … where there are several.
+        version: the version of a Delta table; the newest where None.
+        timestamp: the time to take a Delta table at, in place of a version.
+
+    Returns:
+        The columns that are kept, and a column for each output.
+
+    Raises:
+        ViolationError: where the DataFrame or the params do not fit by their types; lists every
+            violation.
+        SignatureError: where there is no such model, its signature is missing or of types that no
+            column has, or names collide.
+        SourceError: where the source or the version cannot be read.
+    """
+    folder = fetch(model_uri)
+    signature = load_signature(folder)
+    policy = policy_of(policy)
+    # A model is given what its signature names, and nothing else.
+    policy = policy if policy.extra == "forbid" else replace(policy, extra="drop")
+    completed = enforce_params(params, signature.params, policy=policy)
+    source = resolve(data, version=version, timestamp=timestamp, counted=False)
+    return scored(source.frame, folder, signature, completed, policy, keep, prediction)
+
+
+def scored(
+    frame: DataFrame,
+    folder: Path,
+    signature: ModelSignature,
+    params: Mapping[str, Any],
+    policy: Policy,
+    keep: Sequence[str] | None,
+    prediction: str,
+) -> DataFrame:
+    """Return predictions of a model that is here; see :func:`score`."""
+    inputs, outputs = signature.side("inputs"), signature.side("outputs")
+    plan = plan_enforcement(source_schema(frame.schema), inputs, policy, spark=True)
+    if plan.findings:
+        raise ViolationError(plan.findings)
+    if plan.row_count is not None:
+        raise SignatureError(
+            f"the tensor's first axis is fixed at {plan.row_count} rows, and batches have others",
+            path="$.inputs",
+            remedy="make the axis -1",
+        )
+    kept = _kept(plan, keep)
+    struct = _struct(frame, plan, kept, _columns(outputs, prediction))
+    read = {field.source for field in plan.fields if field.source is not None}
+    read |= {plan.source.get_field_index(name) for name in kept}
+    if plan.policy.on_violation == "tag":
+        read = set(range(len(plan.source)))
+    refuse_opaque(plan, read)
+    refuse_validated(frame, struct)
+    columns = tuple((f"c{place}", plan.source.names[place]) for place in sorted(read))
+    spark = frame.sparkSession
+    task = Score(
+        ship(spark, folder),
+        plan,
+        inputs,
+        outputs,
+        policy,
+        params,
+        str(spark.conf.get("spark.sql.session.timeZone")),
+        columns,
+        kept,
+        declared(struct),
+    )
+    aliases = [alias for alias, _ in columns]
+    return numbered(frame, plan).selectExpr(*aliases).mapInArrow(task.__call__, struct)
+
+
+def _kept(plan: EnforcementPlan, keep: Sequence[str] | None) -> tuple[str, ...]:
+    names = plan.source.names
+    if keep is None:
+        return tuple(names)
+    if isinstance(keep, str):
+        keep = [keep]
+    for name in keep:
+        if name not in names:
+            raise SignatureError(
+                f"there is no column {name!r} to keep",
+                path=member_path("$", str(name)),
+                expected=f"one of {', '.join(names[:20])}",
+            )
+    return tuple(dict.fromkeys(keep))
+
+
+def _columns(outputs: Schema, prediction: str) -> list[StructField]:
+    """Return the columns of predictions, as Spark has them.
+
+    Raises:
+        SignatureError: where an output is of no type that a column can have.
+    """
+    from pyspark.sql import types as T
+
+    unnamed = [prediction]
+    if len(outputs) > 1:
+        unnamed = [f"{prediction}_{place}" for place in range(len(outputs))]
+    found = []
+    for place, (spec, field) in enumerate(zip(outputs, to_spark(outputs), strict=True)):
+        if "void" in field.dataType.simpleString():
+            raise SignatureError(
+                "no column can hold predictions of any type",
+                path=f"$.outputs[{place}]",
+                observed=repr(spec),
+                remedy="declare what the model gives, with spark_sig.set_signature",
+            )
+        name = unnamed[place] if spec.name is None else spec.name
+        found.append(T.StructField(name, relaxed(field.dataType), True))
+    return found
+
+
+def _struct(
+    frame: DataFrame,
+    plan: EnforcementPlan,
+    kept: Sequence[str],
+    predicted: Sequence[StructField],
+) -> StructType:
+    """Return the columns that come out.
+
+    Raises:
+        SignatureError: where two of them have one name.
+    """
+    from pyspark.sql import types as T
+
+    source = {field.name: field for field in frame.schema}
+    fields = [T.StructField(name, relaxed(source[name].dataType), True) for name in kept]
+    taken = {name.lower() for name in kept}
+    for field in predicted:
+        if field.name.lower() in taken:
+            raise SignatureError(
+                f"the prediction {field.name!r} has the name of a column that is kept",
+                path=member_path("$.outputs", field.name),
+                remedy="name the columns to keep (keep=…), or another name for predictions "
+                "that have none (prediction=…)",
+            )
+        taken.add(field.name.lower())
+        fields.append(field)
+    whole = T.StructType(fields)
+    if plan.policy.on_violation != "tag":
+        return whole
+    refuse_reserved(whole.names)
+    return tagged_struct(whole, frame.schema, plan.policy.show_values)
