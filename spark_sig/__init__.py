@@ -10,10 +10,12 @@ if TYPE_CHECKING:
     from spark_sig.engines.local import enforce
     from spark_sig.errors import SignatureError
     from spark_sig.example import InputExample
+    from spark_sig.fits import Fit, Preflight, preflight
     from spark_sig.gate import validate
     from spark_sig.infer.signature import infer_signature
     from spark_sig.infer.table import infer_table
     from spark_sig.inference import Inference
+    from spark_sig.integrations.mlflow.guard import enforce_model
     from spark_sig.integrations.mlflow.models import set_signature
     from spark_sig.integrations.mlflow.scoring import score
     from spark_sig.params import ParamSchema, ParamSpec, enforce_params
@@ -36,6 +38,7 @@ _HOMES = {
     "ConformBatches": "quarantine",
     "DataType": "types",
     "Diff": "diff",
+    "Fit": "fits",
     "Inference": "inference",
     "InputExample": "example",
     "Map": "types",
@@ -44,6 +47,7 @@ _HOMES = {
     "ParamSchema": "params",
     "ParamSpec": "params",
     "Policy": "policy",
+    "Preflight": "fits",
     "Property": "types",
     "Report": "report",
     "Schema": "schema",
@@ -52,10 +56,12 @@ _HOMES = {
     "TensorSpec": "schema",
     "conform": "quarantine",
     "enforce": "engines.local",
+    "enforce_model": "integrations.mlflow.guard",
     "enforce_params": "params",
     "enforce_signature": "rows",
     "infer_signature": "infer.signature",
     "infer_table": "infer.table",
+    "preflight": "fits",
     "reprocess": "quarantine",
     "score": "integrations.mlflow.scoring",
     "set_signature": "integrations.mlflow.models",
@@ -71,6 +77,7 @@ __all__ = [
     "ConformBatches",
     "DataType",
     "Diff",
+    "Fit",
     "Inference",
     "InputExample",
     "Map",
@@ -79,6 +86,7 @@ __all__ = [
     "ParamSchema",
     "ParamSpec",
     "Policy",
+    "Preflight",
     "Property",
     "Report",
     "Schema",
@@ -87,10 +95,12 @@ __all__ = [
     "TensorSpec",
     "conform",
     "enforce",
+    "enforce_model",
     "enforce_params",
     "enforce_signature",
     "infer_signature",
     "infer_table",
+    "preflight",
     "reprocess",
     "score",
     "set_signature",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,31 +35,11 @@ mlflow = pytest.importorskip("mlflow", reason="MLflow is in the environment of d
 from sklearn import datasets  # noqa: E402
 from sklearn.linear_model import LinearRegression, LogisticRegression  # noqa: E402
 
+from tests.mlflow_models import ADVICE, save_function  # noqa: E402
+
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
-# What MLflow advises where a model is saved.
-pytestmark = [
-    pytest.mark.filterwarnings("ignore:.*An input example was not provided"),
-    pytest.mark.filterwarnings("ignore:.*[Tt]ype hint"),
-]
-
-
-class Called(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
-    """A model of a function, which also notes each time that it is loaded."""
-
-    def __init__(self, function: Callable[..., Any], log: str = "") -> None:
-        self.function = function
-        self.log = log
-
-    def load_context(self, context: Any) -> None:
-        if self.log:
-            with open(self.log, "a") as file:
-                file.write(f"{os.getpid()}\n")
-
-    # MLflow takes annotations for a signature
-    def predict(self, context, model_input, params=None):
-        return self.function(model_input, params)
-
+pytestmark = [pytest.mark.filterwarnings(advice) for advice in ADVICE]
 
 Save = Callable[..., str]
 
@@ -76,15 +55,8 @@ def save(tmp_path: Path) -> Save:
         params: ParamSchema | None = None,
         log: str = "",
     ) -> str:
-        folder = str(tmp_path / f"model-{len(list(tmp_path.iterdir()))}")
-        signature = ModelSignature(inputs, outputs, params)
-        mlflow.pyfunc.save_model(
-            folder,
-            python_model=Called(function, log),
-            signature=signature.to_mlflow(),
-            pip_requirements=[],
-        )
-        return folder
+        folder = tmp_path / f"model-{len(list(tmp_path.iterdir()))}"
+        return save_function(folder, function, ModelSignature(inputs, outputs, params), log)
 
     return made
 
@@ -430,13 +402,7 @@ def test_outputs_that_say_nothing_are_refused(
     spark: SparkSession, tmp_path: Path, outputs: ColumnType | None, words: str
 ) -> None:
     signature = ModelSignature(LONG, None if outputs is None else Schema([ColSpec(outputs)]))
-    folder = tmp_path / "model"
-    mlflow.pyfunc.save_model(
-        str(folder),
-        python_model=Called(doubled),
-        signature=signature.to_mlflow(),
-        pip_requirements=[],
-    )
+    folder = save_function(tmp_path / "model", doubled, signature)
     with pytest.raises(SignatureError, match=words):
         score(spark.range(1).selectExpr("id AS a"), folder)
 

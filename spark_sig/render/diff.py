@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from spark_sig.diff.change import Change, Diff
-from spark_sig.render.text import cells, cut, printable
+from spark_sig.render.text import aligned_rows, cut, printable
 
 # Version of the JSON form.
 FORMAT = "spark_sig.diff/1"
@@ -44,7 +44,4 @@ def _table(changes: Iterable[Change]) -> Iterator[str]:
     for c in changes:
         shown = (c.side, c.path, c.before or "-", c.after or "-", c.forward.value, c.backward.value)
         rows.append((*(cut(printable(text), _WIDEST) for text in shown), c.note))
-    widths = [max(map(cells, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        padded = (t + " " * (w - cells(t)) for t, w in zip(row, widths, strict=True))
-        yield ("  " + "  ".join(padded)).rstrip()
+    yield from aligned_rows(rows)

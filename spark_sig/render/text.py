@@ -295,6 +295,14 @@ def _table(rows: Sequence[tuple[str, ...]], width: int) -> Iterable[str]:
         yield _GAP + _GAP.join(shown)
 
 
+def aligned_rows(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """Yield the rows of a table as lines, columns aligned."""
+    widths = [max(map(cells, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        padded = (t + " " * (w - cells(t)) for t, w in zip(row, widths, strict=True))
+        yield ("  " + "  ".join(padded)).rstrip()
+
+
 def cells(text: str) -> int:
     """Return how many cells of a terminal a text takes: two for East Asian wide characters."""
     if text.isascii():

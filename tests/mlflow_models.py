@@ -1,0 +1,48 @@
+"""Models of MLflow's for the tests: functions that are saved as such, and what MLflow says then."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import mlflow
+
+from spark_sig import ModelSignature
+
+# What MLflow advises where a model is saved.
+ADVICE = (
+    "ignore:.*An input example was not provided",
+    "ignore:.*[Tt]ype hint",
+)
+
+
+class Called(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
+    """A model of a function, which also notes each time that it is loaded."""
+
+    def __init__(self, function: Callable[..., Any], log: str = "") -> None:
+        self.function = function
+        self.log = log
+
+    def load_context(self, context: Any) -> None:
+        if self.log:
+            with open(self.log, "a") as file:
+                file.write(f"{os.getpid()}\n")
+
+    # MLflow takes annotations for a signature
+    def predict(self, context, model_input, params=None):
+        return self.function(model_input, params)
+
+
+def save_function(
+    folder: Path, function: Callable[..., Any], signature: ModelSignature | None, log: str = ""
+) -> str:
+    """Save a function of data and params as a model; return its folder."""
+    mlflow.pyfunc.save_model(
+        str(folder),
+        python_model=Called(function, log),
+        signature=None if signature is None else signature.to_mlflow(),
+        pip_requirements=[],
+    )
+    return str(folder)
