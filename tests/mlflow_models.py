@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,29 @@ from spark_sig import ModelSignature
 ADVICE = (
     "ignore:.*An input example was not provided",
     "ignore:.*[Tt]ype hint",
+    "ignore:.*Hint. Inferred schema contains integer column",
+    # of its own libraries
+    "ignore:The ``noload`` loader strategy is deprecated",
+    "ignore:no explicit representation of timezones",
 )
+
+
+@contextmanager
+def tracking(folder: Path, uri: str = "") -> Iterator[Any]:
+    """Have MLflow track in a folder, on a file of SQLite, or at a server's address."""
+    before = mlflow.get_tracking_uri(), mlflow.get_registry_uri()
+    place = uri or f"sqlite:///{folder}/mlflow.db"
+    mlflow.set_tracking_uri(place)
+    mlflow.set_registry_uri(place)
+    name = f"tests {uuid.uuid4()}"
+    location = None if uri else (folder / "artifacts").as_uri()
+    mlflow.create_experiment(name, artifact_location=location)
+    mlflow.set_experiment(name)
+    try:
+        yield mlflow.MlflowClient()
+    finally:
+        mlflow.set_tracking_uri(before[0])
+        mlflow.set_registry_uri(before[1])
 
 
 class Called(mlflow.pyfunc.PythonModel):  # type: ignore[misc]

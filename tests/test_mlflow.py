@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,11 +22,9 @@ from mlflow.models import infer_signature as infer_by_mlflow  # noqa: E402
 from sklearn import datasets  # noqa: E402
 from sklearn.linear_model import LogisticRegression  # noqa: E402
 
-# What MLflow's own libraries warn it of.
-pytestmark = [
-    pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated"),
-    pytest.mark.filterwarnings("ignore:no explicit representation of timezones"),
-]
+from tests.mlflow_models import ADVICE, tracking  # noqa: E402
+
+pytestmark = [pytest.mark.filterwarnings(advice) for advice in ADVICE]
 
 ORACLE = recipe.default_directory()
 SIDES = {"schema": "inputs", "params": "params"}
@@ -81,15 +78,8 @@ def test_what_one_side_writes_the_other_reads(document: dict[str, Any], tmp_path
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Any]:
     """Tracking and registry on a file of SQLite; artifacts in a folder."""
-    before = mlflow.get_tracking_uri(), mlflow.get_registry_uri()
-    mlflow.set_tracking_uri(f"sqlite:///{tmp_path}/mlflow.db")
-    mlflow.set_registry_uri(f"sqlite:///{tmp_path}/mlflow.db")
-    name = f"tests {uuid.uuid4()}"
-    mlflow.create_experiment(name, artifact_location=(tmp_path / "artifacts").as_uri())
-    mlflow.set_experiment(name)
-    yield mlflow.MlflowClient()
-    mlflow.set_tracking_uri(before[0])
-    mlflow.set_registry_uri(before[1])
+    with tracking(tmp_path) as client:
+        yield client
 
 
 def test_a_signature_is_found_wherever_the_model_is(server: Any) -> None:
