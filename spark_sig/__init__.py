@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from spark_sig.integrations.mlflow.guard import enforce_model
     from spark_sig.integrations.mlflow.models import set_signature
     from spark_sig.integrations.mlflow.scoring import score
+    from spark_sig.integrations.mlflow.tables import score_table
     from spark_sig.params import ParamSchema, ParamSpec, enforce_params
     from spark_sig.policy import Policy
     from spark_sig.quarantine import ConformBatches, conform, reprocess
@@ -64,6 +65,7 @@ _HOMES = {
     "preflight": "fits",
     "reprocess": "quarantine",
     "score": "integrations.mlflow.scoring",
+    "score_table": "integrations.mlflow.tables",
     "set_signature": "integrations.mlflow.models",
     "split": "rows",
     "validate": "gate",
@@ -103,6 +105,7 @@ __all__ = [
     "preflight",
     "reprocess",
     "score",
+    "score_table",
     "set_signature",
     "split",
     "validate",

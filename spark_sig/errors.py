@@ -115,6 +115,10 @@ def _rebuild(
     return kind(message, path=path, expected=expected, observed=observed, remedy=remedy)
 
 
+class ModelError(Exception):
+    """A model that gives what its signature does not declare, as workers find out."""
+
+
 class ViolationError(SignatureError):
     """Data that does not fit a signature; lists every violation that is known.
 

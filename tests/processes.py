@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -148,3 +149,28 @@ def answer(python: Path | str, *arguments: str, timeout: float) -> dict[str, Any
     assert done.returncode == 0, done.stderr[-4000:]
     seen: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return seen
+
+
+def submit(root: Path, job: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a job as the README says, in a process of its own."""
+    from jobs.session import resolved_jars
+
+    jars = resolved_jars()
+    # those that are there already: the tests need no network
+    ivy = ["--conf", f"spark.jars.ivy={jars[0].parents[1]}"] if jars else []
+    folder = Path(sys.executable).parent
+    env = {k: v for k, v in os.environ.items() if not k.startswith(("PYSPARK_", "SPARK_"))}
+    env["PATH"] = f"{folder}{os.pathsep}{env['PATH']}"
+    return subprocess.run(
+        [
+            *(str(folder / "spark-submit"), "--properties-file", "conf/spark-defaults.conf"),
+            *ivy,
+            *(job, *arguments),
+        ],
+        cwd=root,
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )

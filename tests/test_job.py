@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +14,7 @@ from typer.testing import CliRunner
 
 from spark_sig import ColSpec, ModelSignature, ParamSchema, ParamSpec, Report, Schema
 from spark_sig.cli import app, run_validate
+from tests.processes import submit
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -364,31 +363,6 @@ def test_the_command_line(spark: SparkSession, place: Path, tmp_path: Path) -> N
     assert invoke("--table", "nosuch", *where[2:])[0] == 1
     assert invoke()[0] == 2
     assert invoke("--help")[0] == 0
-
-
-def submit(root: Path, job: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run a job as the README says, in a process of its own."""
-    from jobs.session import resolved_jars
-
-    jars = resolved_jars()
-    # those that are there already: the tests need no network
-    ivy = ["--conf", f"spark.jars.ivy={jars[0].parents[1]}"] if jars else []
-    folder = Path(sys.executable).parent
-    env = {k: v for k, v in os.environ.items() if not k.startswith(("PYSPARK_", "SPARK_"))}
-    env["PATH"] = f"{folder}{os.pathsep}{env['PATH']}"
-    return subprocess.run(
-        [
-            *(str(folder / "spark-submit"), "--properties-file", "conf/spark-defaults.conf"),
-            *ivy,
-            *(job, *arguments),
-        ],
-        cwd=root,
-        env=env,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
 
 
 @pytest.mark.slow

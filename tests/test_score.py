@@ -274,11 +274,11 @@ def test_a_prediction_that_violates_is_the_rows_violation(gaps: DataFrame, save:
     good, bad = split(score(gaps, model, policy=Policy(on_violation="tag")))
     assert sorted(map(int, column(good, "name"))) == [id for id in range(20) if id % 3 and id != 5]
     found = {row["id"]: [v["path"] for v in row["_violations"]] for row in bad.collect()}
-    nothing = {id: ["$.outputs.name"] for id in range(0, 20, 3) if id != 12}
+    nothing = {id: ["$outputs.name"] for id in range(0, 20, 3) if id != 12}
     assert found == {5: ["$.a"], 12: ["$.a"], **nothing}
     dropped = score(gaps, model, policy=Policy(on_violation="drop"))
     assert sorted(column(dropped, "id")) == sorted(column(good, "id"))
-    with pytest.raises(Exception, match=r"\$\.outputs\.name: null"):
+    with pytest.raises(Exception, match=r"\$outputs\.name: null"):
         score(gaps.where("a > 2 AND a < 5"), model).collect()
 
 
@@ -292,23 +292,23 @@ def test_optional_predictions_may_be_missing(gaps: DataFrame, save: Save) -> Non
 @pytest.mark.parametrize(
     ("function", "outputs", "words"),
     [
-        (lambda x, p: ["a"] * len(x), DOUBLE, r"\$\.outputs\[0\]: type: expected double"),
-        (lambda x, p: [1.5] * (len(x) + 1), DOUBLE, r"\$\.outputs: row_count"),
-        (lambda x, p: x[["a"]], STRINGS, r"\$\.outputs\.name: missing_column"),
+        (lambda x, p: ["a"] * len(x), DOUBLE, r"\$outputs\[0\]: type: expected double"),
+        (lambda x, p: [1.5] * (len(x) + 1), DOUBLE, r"\$outputs: row_count"),
+        (lambda x, p: x[["a"]], STRINGS, r"\$outputs\.name: missing_column"),
         (
             lambda x, p: np.zeros((len(x), 3), np.float32),
             Schema([TensorSpec("float64", (-1, 3))]),
-            r"\$\.outputs\[0\]: type",
+            r"\$outputs\[0\]: type",
         ),
         (
             lambda x, p: np.zeros((len(x), 3)),
             Schema([TensorSpec("float64", (-1,))]),
-            r"\$\.outputs: shape",
+            r"\$outputs: shape",
         ),
         (
             lambda x, p: {"x": np.zeros(len(x))},
             Schema([TensorSpec("float64", (-1,), "x"), TensorSpec("float64", (-1,), "y")]),
-            r"\$\.outputs\.y: missing_column",
+            r"\$outputs\.y: missing_column",
         ),
     ],
 )

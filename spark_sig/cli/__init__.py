@@ -9,12 +9,13 @@ import typer
 
 from spark_sig.cli.infer import infer_command, run_infer
 from spark_sig.cli.reprocess import reprocess_command, run_reprocess
+from spark_sig.cli.score import run_score, score_command
 from spark_sig.cli.validate import run_validate, validate_command
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-__all__ = ["app", "main", "run_infer", "run_reprocess", "run_validate"]
+__all__ = ["app", "main", "run_infer", "run_reprocess", "run_score", "run_validate"]
 
 app = typer.Typer(
     add_completion=False,
@@ -24,6 +25,7 @@ app = typer.Typer(
 )
 app.command("validate")(validate_command)
 app.command("reprocess")(reprocess_command)
+app.command("score")(score_command)
 app.command("infer")(infer_command)
 
 

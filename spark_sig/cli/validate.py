@@ -11,12 +11,11 @@ import typer
 from spark_sig.cli import options
 from spark_sig.cli.console import DONE, VIOLATIONS, told
 from spark_sig.cli.context import flags_of, session_of
-from spark_sig.cli.reporting import reported
+from spark_sig.cli.reporting import is_tolerated, reported
 from spark_sig.errors import Violation, ViolationError
 from spark_sig.gate import validate_source
 from spark_sig.params import enforce_params
 from spark_sig.quarantine import conform
-from spark_sig.quarantine.limit import Limit
 from spark_sig.report import Report, Transfer
 from spark_sig.settings.validate import ValidateSettings, validate_settings
 from spark_sig.signature import ModelSignature, load_signature
@@ -100,16 +99,7 @@ def _validate(settings: ValidateSettings, session: Callable[[], SparkSession]) -
         settings.report,
         new_run_id() if settings.run_id is None else settings.run_id,
     )
-    return DONE if report.conforms or _is_tolerated(report, settings) else VIOLATIONS
-
-
-def _is_tolerated(report: Report, settings: ValidateSettings) -> bool:
-    """Say whether no more rows violate than were said to be allowed, all of them put aside."""
-    written = report.transfer is not None and report.transfer.quarantine is not None
-    if not written or settings.max_violations is None or not report.sound:
-        return False
-    # a run that was begun before may have been allowed more
-    return Limit.of(settings.max_violations).allows(report.rows.violating, report.rows.total)
+    return DONE if report.conforms or is_tolerated(report, settings.max_violations) else VIOLATIONS
 
 
 def _checked(settings: ValidateSettings, signature: ModelSignature, spark: SparkSession) -> Report:

@@ -76,6 +76,11 @@ def violating_rows(frame: DataFrame, plan: EnforcementPlan, origin: Origin) -> D
         plan: what its rows are held to.
         origin: what is said of all of them.
     """
+    return marked(_explained(frame, plan), origin)
+
+
+def marked(rows: DataFrame, origin: Origin) -> DataFrame:
+    """Return rows with what the quarantine says of each, besides its violations."""
     from pyspark.sql import functions as F
 
     said = {
@@ -86,7 +91,7 @@ def violating_rows(frame: DataFrame, plan: EnforcementPlan, origin: Origin) -> D
         TARGET_ID: F.lit(origin.target_id),
         RUN_ID: F.lit(origin.run_id),
     }
-    return _explained(frame, plan).withColumns(said)
+    return rows.withColumns(said)
 
 
 def _explained(frame: DataFrame, plan: EnforcementPlan) -> DataFrame:

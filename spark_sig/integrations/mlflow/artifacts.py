@@ -78,7 +78,7 @@ def ship(spark: SparkSession, folder: Path) -> Artifacts:
         spark: the session.
         folder: where the model lies on this machine.
     """
-    digest = _digest(folder)
+    digest = digest_of(folder)
     # Workers of local mode see what the driver sees; a Connect server need not.
     if is_classic(spark) and str(spark.conf.get("spark.master")).startswith("local"):
         return Artifacts(digest, str(folder), shipped=False)
@@ -104,7 +104,8 @@ def _add_file(spark: SparkSession, path: str) -> None:
         SparkContext.getOrCreate().addFile(path)
 
 
-def _digest(folder: Path) -> str:
+def digest_of(folder: Path) -> str:
+    """Return the SHA-256 of all files of a folder, and of their names."""
     whole = hashlib.sha256()
     for path in sorted(folder.rglob("*")):
         if path.is_file():

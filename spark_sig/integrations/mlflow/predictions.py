@@ -24,8 +24,8 @@ from spark_sig.planner import plan_enforcement
 from spark_sig.policy import Policy
 from spark_sig.schema import Schema, TensorSpec
 
-# What the paths of violations by predictions begin with, as those of params do with $.params.
-OUTPUTS = "$.outputs"
+# What the paths of violations by predictions begin with: no path of a row does.
+OUTPUTS = "$outputs"
 
 # The name of a prediction that the signature gives none.
 UNNAMED = "$"
@@ -41,7 +41,7 @@ def held(given: Any, schema: Schema, policy: Policy, rows: int) -> tuple[Enforce
         rows: how many rows the model was given.
 
     Returns:
-        The plan, its paths below ``$.outputs``; and what became of the predictions, a column for
+        The plan, its paths below ``$outputs``; and what became of the predictions, a column for
         each output.
 
     Raises:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from spark_sig.compile.spark import relaxed, source_schema, to_spark
 from spark_sig.engines.catalyst import numbered
@@ -77,60 +77,91 @@ def score(
             column has, or names collide.
         SourceError: where the source or the version cannot be read.
     """
-    folder = fetch(model_uri)
-    signature = load_signature(folder)
-    policy = policy_of(policy)
-    # A model is given what its signature names, and nothing else.
-    policy = policy if policy.extra == "forbid" else replace(policy, extra="drop")
-    completed = enforce_params(params, signature.params, policy=policy)
-    source = resolve(data, version=version, timestamp=timestamp, counted=False)
-    return scored(source.frame, folder, signature, completed, policy, keep, prediction)
+    scoring = Scoring.of(model_uri, params, policy, keep, prediction)
+    return scoring.frame(resolve(data, version=version, timestamp=timestamp, counted=False).frame)
 
 
-def scored(
-    frame: DataFrame,
-    folder: Path,
-    signature: ModelSignature,
-    params: Mapping[str, Any],
-    policy: Policy,
-    keep: Sequence[str] | None,
-    prediction: str,
-) -> DataFrame:
-    """Return predictions of a model that is here; see :func:`score`."""
-    inputs, outputs = signature.side("inputs"), signature.side("outputs")
-    plan = plan_enforcement(source_schema(frame.schema), inputs, policy, spark=True)
-    if plan.findings:
-        raise ViolationError(plan.findings)
-    if plan.row_count is not None:
-        raise SignatureError(
-            f"the tensor's first axis is fixed at {plan.row_count} rows, and batches have others",
-            path="$.inputs",
-            remedy="make the axis -1",
+class Scoring(NamedTuple):
+    """What a model is asked to do, whatever rows it is given.
+
+    Args:
+        folder: where its files lie on this machine.
+        signature: its signature.
+        params: complete.
+        policy: the choices that the signature leaves open.
+        keep: columns that stay beside the predictions; all where None.
+        prediction: name of a prediction that the signature gives none.
+    """
+
+    folder: Path
+    signature: ModelSignature
+    params: Mapping[str, Any]
+    policy: Policy
+    keep: Sequence[str] | None
+    prediction: str
+
+    @classmethod
+    def of(
+        cls,
+        model_uri: str | os.PathLike[str],
+        params: Mapping[str, Any] | None,
+        policy: Policy | None,
+        keep: Sequence[str] | None,
+        prediction: str,
+    ) -> Scoring:
+        """Fetch a model, and check what it is asked; see :func:`score`."""
+        folder = fetch(model_uri)
+        signature = load_signature(folder)
+        for side in ("inputs", "outputs"):
+            signature.side(side)
+        policy = policy_of(policy)
+        # A model is given what its signature names, and nothing else.
+        policy = policy if policy.extra == "forbid" else replace(policy, extra="drop")
+        completed = enforce_params(params, signature.params, policy=policy)
+        return cls(folder, signature, completed, policy, keep, prediction)
+
+    def plan(self, rows: DataFrame) -> EnforcementPlan:
+        """Plan how rows are made to fit the inputs; what does not is among the findings."""
+        inputs = self.signature.side("inputs")
+        return plan_enforcement(source_schema(rows.schema), inputs, self.policy, spark=True)
+
+    def frame(self, rows: DataFrame) -> DataFrame:
+        """Return the rows with their predictions; nothing is read yet."""
+        inputs, outputs = self.signature.side("inputs"), self.signature.side("outputs")
+        plan = self.plan(rows)
+        if plan.findings:
+            raise ViolationError(plan.findings)
+        if plan.row_count is not None:
+            raise SignatureError(
+                f"the tensor's first axis is fixed at {plan.row_count} rows, which no batch "
+                "can be held to",
+                path="$.inputs",
+                remedy="make the axis -1",
+            )
+        kept = _kept(plan, self.keep)
+        struct = _struct(rows, plan, kept, _columns(outputs, self.prediction))
+        read = {field.source for field in plan.fields if field.source is not None}
+        read |= {plan.source.get_field_index(name) for name in kept}
+        if plan.policy.on_violation == "tag":
+            read = set(range(len(plan.source)))
+        refuse_opaque(plan, read)
+        refuse_validated(rows, struct)
+        columns = tuple((f"c{place}", plan.source.names[place]) for place in sorted(read))
+        spark = rows.sparkSession
+        task = Score(
+            ship(spark, self.folder),
+            plan,
+            inputs,
+            outputs,
+            self.policy,
+            self.params,
+            str(spark.conf.get("spark.sql.session.timeZone")),
+            columns,
+            kept,
+            declared(struct),
         )
-    kept = _kept(plan, keep)
-    struct = _struct(frame, plan, kept, _columns(outputs, prediction))
-    read = {field.source for field in plan.fields if field.source is not None}
-    read |= {plan.source.get_field_index(name) for name in kept}
-    if plan.policy.on_violation == "tag":
-        read = set(range(len(plan.source)))
-    refuse_opaque(plan, read)
-    refuse_validated(frame, struct)
-    columns = tuple((f"c{place}", plan.source.names[place]) for place in sorted(read))
-    spark = frame.sparkSession
-    task = Score(
-        ship(spark, folder),
-        plan,
-        inputs,
-        outputs,
-        policy,
-        params,
-        str(spark.conf.get("spark.sql.session.timeZone")),
-        columns,
-        kept,
-        declared(struct),
-    )
-    aliases = [alias for alias, _ in columns]
-    return numbered(frame, plan).selectExpr(*aliases).mapInArrow(task.__call__, struct)
+        aliases = [alias for alias, _ in columns]
+        return numbered(rows, plan).selectExpr(*aliases).mapInArrow(task.__call__, struct)
 
 
 def _kept(plan: EnforcementPlan, keep: Sequence[str] | None) -> tuple[str, ...]:

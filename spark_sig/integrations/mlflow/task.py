@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from spark_sig.errors import ROW_ERROR, Violation, ViolationError
+from spark_sig.errors import ROW_ERROR, ModelError, Violation, ViolationError
 from spark_sig.integrations.mlflow.artifacts import Artifacts
 from spark_sig.integrations.mlflow.feeds import feed
 from spark_sig.integrations.mlflow.predictions import held
@@ -96,7 +96,7 @@ class Score(NamedTuple):
             return held(given, self.outputs, self.policy, len(rows))
         except ViolationError as error:
             found = "; ".join(map(str, error.violations))
-            raise ValueError(MODEL_ERROR + found) from None
+            raise ModelError(MODEL_ERROR + found) from None
 
     def _no_predictions(self) -> list[pa.Array]:
         first = len(self.kept)

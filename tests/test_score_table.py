@@ -1,0 +1,280 @@
+"""Tables scored into others: each row once, in one of two tables, or none at all."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import pytest
+
+from spark_sig import (
+    ColSpec,
+    ModelSignature,
+    ParamSchema,
+    ParamSpec,
+    Report,
+    Schema,
+    SignatureError,
+    score_table,
+)
+from spark_sig.cli import run_score
+from spark_sig.errors import SourceError
+
+mlflow = pytest.importorskip("mlflow", reason="MLflow is in the environment of dev.txt alone")
+
+from spark_sig.integrations.mlflow import tables as tables_module  # noqa: E402
+from tests.mlflow_models import ADVICE, save_function  # noqa: E402
+from tests.processes import submit  # noqa: E402
+from tests.transfers import slow  # noqa: E402
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+pytestmark = [pytest.mark.filterwarnings(advice) for advice in ADVICE]
+
+SIGNATURE = ModelSignature(
+    Schema([ColSpec("long", "a")]),
+    Schema([ColSpec("string", "name")]),
+    ParamSchema([ParamSpec("every", "long", 100)]),
+)
+
+
+def named(frame: Any, params: Any) -> Any:
+    """Name numbers, but for one of so many."""
+    every = params["every"]
+    return pd.Series([None if a % every == every - 1 else f"n{a}" for a in frame["a"]], dtype=object)
+
+
+def never_twice(frame: Any, params: Any) -> Any:
+    """Name a row or not, as chance has it."""
+    return pd.Series([random.choice([None, "x"]) for _ in frame["a"]], dtype=object)
+
+
+class Places:
+    """A source of thirty rows, one of which may hold NULL; a model; and where rows go."""
+
+    def __init__(self, spark: SparkSession, folder: Path, function: Any = named) -> None:
+        self.spark = spark
+        self.source, self.out, self.bad = (str(folder / n) for n in ("source", "out", "bad"))
+        self.model = save_function(folder / "model", function, SIGNATURE)
+
+    def fill(self, *, null: bool = False, start: int = 0) -> Places:
+        value = "IF(id = 5, NULL, id)" if null else "id"
+        rows = self.spark.range(start, start + 30, 1, 2).selectExpr(f"{value} AS a", "id")
+        rows.write.format("delta").mode("append").save(self.source)
+        return self
+
+    def score(self, *, aside: bool = False, **choices: Any) -> Report:
+        if aside:
+            choices["quarantine"] = self.bad
+        return score_table(self.source, self.model, self.out, **choices)
+
+    def rows(self, table: str) -> list[Any]:
+        if not Path(table).exists():
+            return []
+        return self.spark.read.format("delta").load(table).collect()
+
+    def ids(self, table: str) -> list[int]:
+        return sorted(row["id"] for row in self.rows(table))
+
+
+@pytest.fixture
+def places(spark: SparkSession, tmp_path: Path) -> Places:
+    return Places(spark, tmp_path)
+
+
+def test_a_table_that_conforms_is_scored_once(places: Places) -> None:
+    places.fill()
+    report = places.score()
+    assert report.conforms
+    assert report.transfer is not None
+    assert report.transfer.conformed is not None
+    assert (report.transfer.conformed.rows, report.rows.total) == (30, 30)
+    assert [(r["a"], r["name"]) for r in sorted(places.rows(places.out))] == [
+        (id, f"n{id}") for id in range(30)
+    ]
+    again = places.score()
+    assert again == report
+    assert again.transfer == report.transfer
+    assert places.ids(places.out) == list(range(30))
+    # another version is another run
+    places.fill(start=30)
+    assert places.score(keep=["id"], mode="overwrite").conforms
+    assert places.ids(places.out) == list(range(60))
+
+
+def test_nothing_is_written_where_a_row_violates(places: Places) -> None:
+    report = places.fill(null=True).score()
+    assert (report.conforms, report.rows.violating) == (False, 1)
+    assert report.transfer is not None
+    assert "1 rows violate" in report.transfer.note
+    assert not Path(places.out).exists()
+
+
+def test_rows_that_violate_go_to_the_quarantine(places: Places) -> None:
+    report = places.fill(null=True).score(aside=True)
+    assert (report.rows.total, report.rows.violating) == (30, 1)
+    assert places.ids(places.out) == [id for id in range(30) if id != 5]
+    (row,) = places.rows(places.bad)
+    assert (row["id"], row["a"], row["_violations"][0]["path"]) == (5, None, "$.a")
+    assert row["_signature"] == SIGNATURE.fingerprint
+    places.score(aside=True)
+    assert (len(places.rows(places.out)), len(places.rows(places.bad))) == (29, 1)
+
+
+ODD = [9, 19, 29]
+
+
+@pytest.mark.parametrize("crash", [None, slow(1), 2, slow(3)])
+def test_each_row_is_in_one_table_once(
+    places: Places, monkeypatch: pytest.MonkeyPatch, crash: int | None
+) -> None:
+    """Also where the run breaks off before or after any commit, and is repeated."""
+    places.fill(null=True)
+    choices: dict[str, Any] = {"params": {"every": 10}, "run_id": "once"}
+    if crash is not None:
+        write, done = tables_module.write_once, 0
+
+        def broken(*args: Any, **given: Any) -> None:
+            nonlocal done
+            write(*args, **given)
+            done += 1
+            if done == crash:
+                raise KeyboardInterrupt
+
+        monkeypatch.setattr(tables_module, "write_once", broken)
+        with pytest.raises(KeyboardInterrupt):
+            places.score(aside=True, **choices)
+        monkeypatch.undo()
+        places.fill(start=30)  # the run is of the version that it began with
+    report = places.score(aside=True, **choices)
+    assert places.ids(places.out) == [id for id in range(30) if id != 5 and id not in ODD]
+    assert places.ids(places.bad) == sorted([5, *ODD])
+    found = {row["id"]: row["_violations"][0]["path"] for row in places.rows(places.bad)}
+    assert found == {5: "$.a", **dict.fromkeys(ODD, "$outputs.name")}
+    assert (report.rows.total, report.rows.violating) == (30, 4)
+    violated = {(check.path, check.code.value): check.count for check in report.checks}
+    violated = {key: count for key, count in violated.items() if count}
+    assert violated == {("$.a", "null"): 1, ("$outputs.name", "null"): 3}
+    assert report.transfer is not None
+    assert report.transfer.quarantine is not None
+    assert report.transfer.quarantine.rows == 4
+    assert Report.from_dict(json.loads(report.to_json())) == report
+
+
+def test_predictions_that_violate_keep_all_from_being_written(places: Places) -> None:
+    report = places.fill().score(params={"every": 10})
+    assert (report.conforms, report.rows.violating) == (False, 3)
+    assert [(c.path, c.count) for c in report.checks if c.count] == [("$outputs.name", 3)]
+    assert places.rows(places.out) == []
+
+
+def test_a_model_that_does_not_say_the_same_twice(spark: SparkSession, tmp_path: Path) -> None:
+    places = Places(spark, tmp_path, never_twice).fill()
+    with pytest.raises(SourceError, match="the same predictions twice"):
+        places.score(aside=True)
+
+
+def test_overwriting_takes_the_place_of_both(places: Places) -> None:
+    places.fill(null=True).score(aside=True)
+    places.spark.sql(f"DELETE FROM delta.`{places.source}` WHERE a IS NULL OR a > 8")
+    report = places.score(aside=True, mode="overwrite")
+    assert report.conforms
+    assert places.ids(places.out) == [0, 1, 2, 3, 4, 6, 7, 8]
+    assert places.rows(places.bad) == []
+
+
+def test_what_is_refused_before_anything_is_written(places: Places, tmp_path: Path) -> None:
+    places.fill(null=True)
+    other = places.spark.range(1).selectExpr("'x' AS a")
+    other.write.format("delta").save(str(tmp_path / "other"))
+    report = score_table(str(tmp_path / "other"), places.model, places.out)
+    assert report.transfer is not None
+    assert report.transfer.note == "nothing was written: the types do not fit"
+    report = places.score(aside=True, max_violations=0)
+    assert report.transfer is not None
+    assert "more than 0 rows" in report.transfer.note
+    with pytest.raises(SignatureError, match="rows cannot be written to the table"):
+        score_table(places.source, places.model, places.source)
+    with pytest.raises(SignatureError, match="two tables"):
+        places.score(quarantine=places.out)
+    with pytest.raises(SignatureError, match="does not fit what would be written"):
+        score_table(places.source, places.model, tmp_path / "other", quarantine=places.bad)
+    parquet = str(tmp_path / "parquet")
+    places.spark.range(3).selectExpr("id AS a").write.parquet(parquet)
+    with pytest.raises(SignatureError, match="a Delta table alone"):
+        score_table(parquet, places.model, places.out, quarantine=places.bad)
+    assert not Path(places.out).exists()
+    assert not Path(places.bad).exists()
+    assert score_table(parquet, places.model, places.out).conforms
+
+
+def test_a_name_is_that_of_one_run(places: Places) -> None:
+    places.fill().score(run_id="r")
+    with pytest.raises(SignatureError, match="another model, signature"):
+        places.score(run_id="r", params={"every": 7})
+
+
+def test_the_ledger_remembers_the_inputs(places: Places, tmp_path: Path) -> None:
+    places.fill(null=False)
+    ledger = str(tmp_path / "ledger")
+    first = places.score(ledger=ledger, stats=False)
+    assert first.evidence.files_read
+    places.fill(start=30)
+    second = places.score(ledger=ledger, stats=False, mode="overwrite")
+    assert second.evidence.files_read is not None
+    assert second.evidence.files_read < len(
+        places.spark.read.format("delta").load(places.source).inputFiles()
+    )
+    assert places.ids(places.out) == list(range(60))
+
+
+# --- the command ----------------------------------------------------------------------------------
+
+
+def test_the_command(places: Places, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    places.fill(null=True)
+    flags = {"model": places.model, "table": places.source, "out": places.out}
+    target = tmp_path / "report.json"
+
+    def run(**more: Any) -> tuple[int, str]:
+        code = run_score({**flags, **more}, None, lambda: places.spark)
+        told = capsys.readouterr()
+        return code, told.out + told.err
+
+    code, told = run(preflight=True)
+    assert (code, told.splitlines()[0]) == (0, "compatible: rows may be read")
+    code, told = run(report=str(target))
+    assert (code, "nothing was written: 1 rows violate" in told) == (3, True)
+    assert not Report.from_dict(json.loads(target.read_text())).conforms
+    code, told = run(quarantine=places.bad, params='{"every": 10}', max_violations="20%")
+    assert code == 0
+    assert len(places.rows(places.bad)) == 4
+    for more, words in (
+        ({"params": '{"every": "x"}'}, "$.params.every"),
+        ({"params": "[]"}, "a JSON object"),
+        ({"model": str(tmp_path)}, "holds no model"),
+        ({"max_violations": "1%"}, "without --quarantine"),
+        ({"keep": ["gone"], "quarantine": places.bad}, "no column 'gone'"),
+    ):
+        code, told = run(**more)
+        assert (code, words in told) == (2, True), told
+    code, told = run(table=str(tmp_path / "nowhere"))
+    assert code == 1
+
+
+@pytest.mark.slow
+def test_the_job(places: Places, root: Path, tmp_path: Path) -> None:
+    """As users run it: by spark-submit, in a process of its own."""
+    places.fill(null=True)
+    report = tmp_path / "report.json"
+    arguments = ["--model", places.model, "--table", places.source, "--out", places.out]
+    arguments += ["--quarantine", places.bad, "--report", str(report), "--keep", "id"]
+    done = submit(root, "jobs/score.py", *arguments)
+    assert done.returncode == 3, done.stderr
+    assert places.ids(places.out) == [id for id in range(30) if id != 5]
+    assert places.ids(places.bad) == [5]
+    assert Report.from_dict(json.loads(report.read_text())).rows.violating == 1
