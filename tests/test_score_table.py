@@ -45,12 +45,13 @@ SIGNATURE = ModelSignature(
 def named(frame: Any, params: Any) -> Any:
     """Name numbers, but for one of so many."""
     every = params["every"]
-    return pd.Series([None if a % every == every - 1 else f"n{a}" for a in frame["a"]], dtype=object)
+    names = [None if a % every == every - 1 else f"n{a}" for a in frame["a"]]
+    return pd.Series(names, dtype=object)
 
 
 def never_twice(frame: Any, params: Any) -> Any:
     """Name a row or not, as chance has it."""
-    return pd.Series([random.choice([None, "x"]) for _ in frame["a"]], dtype=object)
+    return pd.Series([random.SystemRandom().choice([None, "x"]) for _ in frame["a"]], dtype=object)
 
 
 class Places:
