@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +28,7 @@ mlflow = pytest.importorskip("mlflow", reason="MLflow is in the environment of d
 
 from spark_sig.integrations.mlflow import tables as tables_module  # noqa: E402
 from tests.mlflow_models import ADVICE, save_function  # noqa: E402
-from tests.processes import submit  # noqa: E402
+from tests.processes import answer, submit  # noqa: E402
 from tests.transfers import slow  # noqa: E402
 
 if TYPE_CHECKING:
@@ -279,3 +280,16 @@ def test_the_job(places: Places, root: Path, tmp_path: Path) -> None:
     assert places.ids(places.out) == [id for id in range(30) if id != 5]
     assert places.ids(places.bad) == [5]
     assert Report.from_dict(json.loads(report.read_text())).rows.violating == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["cluster", "connect"])
+def test_where_workers_do_not_see_the_drivers_files(kind: str, tmp_path: Path) -> None:
+    """Models are shipped, each worker finds its own, and none is taken for another."""
+    seen = answer(sys.executable, "-m", "tests.scoring", kind, str(tmp_path), timeout=500)
+    conforming = [float(id) for id in range(10) if id != 4]
+    for name, factor in (("doubled", 2), ("thrice", 3)):
+        assert seen[name] == [[[x, x * factor] for x in conforming], [4]]
+    assert seen["levels"] == ["compatible", "compatible"]
+    assert seen["guarded"] == 9
+    assert seen["first"] == seen["again"] == [10, 1, 9, 1]
