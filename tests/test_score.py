@@ -470,3 +470,29 @@ def test_a_model_without_names_takes_columns_by_place(spark: SparkSession, tmp_p
     )
     frame = spark.sql("SELECT 0D AS p, 1D AS q")
     assert column(score(frame, tmp_path / "m")) == pytest.approx([1.0])
+
+
+@pytest.mark.slow
+def test_a_model_of_sparks_own_scores_within_spark(spark: SparkSession, tmp_path: Path) -> None:
+    from pyspark.ml import Pipeline
+    from pyspark.ml.feature import VectorAssembler
+    from pyspark.ml.regression import LinearRegression as SparkRegression
+
+    line = spark.range(20).selectExpr("CAST(id AS double) AS x", "2D * id + 1 AS label")
+    stages = [VectorAssembler(inputCols=["x"], outputCol="features"), SparkRegression()]
+    model = Pipeline(stages=stages).fit(line)
+    signature = ModelSignature(Schema([ColSpec("double", "x")]), DOUBLE)
+    folder = tmp_path / "model"
+    mlflow.spark.save_model(
+        model, str(folder), signature=signature.to_mlflow(), dfs_tmpdir=str(tmp_path / "tmp")
+    )
+    rows = spark.sql("SELECT IF(id = 3, NULL, CAST(id AS int)) AS x, id FROM range(6)")
+    kept = score(rows, folder, policy=Policy(on_violation="drop"))
+    assert kept.dtypes == [("x", "int"), ("id", "bigint"), ("prediction", "double")]
+    found = {row["id"]: row["prediction"] for row in kept.collect()}
+    assert found == pytest.approx({id: 2.0 * id + 1 for id in (0, 1, 2, 4, 5)})
+    assert "Python" not in kept._jdf.queryExecution().toString()
+    with pytest.raises(Exception, match=r"a row does not fit the signature: \$\.x: null"):
+        score(rows, folder).collect()
+    with pytest.raises(SignatureError, match="cannot be tagged"):
+        score(rows, folder, policy=Policy(on_violation="tag"))

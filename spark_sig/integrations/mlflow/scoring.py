@@ -13,6 +13,7 @@ from spark_sig.engines.catalyst import numbered
 from spark_sig.engines.stage import declared, refuse_opaque, refuse_validated, tagged_struct
 from spark_sig.errors import SignatureError, ViolationError
 from spark_sig.integrations.mlflow.artifacts import fetch, ship
+from spark_sig.integrations.mlflow.native import is_native, scored_natively
 from spark_sig.integrations.mlflow.task import Score
 from spark_sig.naming import member_path
 from spark_sig.params import enforce_params
@@ -53,7 +54,8 @@ def score(
     row that violates, or whose prediction does, is ``policy.on_violation``: ``raise`` fails the
     action, ``drop`` leaves the row out, ``tag`` keeps it without a prediction and says why in
     ``_violations``, as :func:`spark_sig.enforce_signature` does; :func:`spark_sig.split` then
-    takes them apart.
+    takes them apart.  A model of Spark's own flavor (``mlflow.spark``) scores within Spark instead,
+    and tags no rows.
 
     Args:
         data: a DataFrame, a path of a Delta table or of Parquet files, or a catalog name.
@@ -139,7 +141,11 @@ class Scoring(NamedTuple):
                 remedy="make the axis -1",
             )
         kept = _kept(plan, self.keep)
-        struct = _struct(rows, plan, kept, _columns(outputs, self.prediction))
+        predicted = _columns(outputs, self.prediction)
+        struct = _struct(rows, plan, kept, predicted)
+        if is_native(self.folder):
+            names = [field.name for field in predicted]
+            return scored_natively(rows, self.folder, self.signature, self.policy, kept, names)
         read = {field.source for field in plan.fields if field.source is not None}
         read |= {plan.source.get_field_index(name) for name in kept}
         if plan.policy.on_violation == "tag":

@@ -1,0 +1,90 @@
+"""Native models: those of Spark's own flavor, which score within Spark, without Python."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from spark_sig.delta.log import is_classic
+from spark_sig.errors import SignatureError
+from spark_sig.integrations.mlflow.door import explained, mlflow_module
+from spark_sig.policy import Policy
+from spark_sig.rows import enforce_signature
+from spark_sig.schema import ColSpec, Schema
+from spark_sig.signature import ModelSignature
+from spark_sig.sqltext import quoted
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+# The loader of models of Spark's own flavor.
+_LOADER = "mlflow.spark"
+
+# What a model of Spark ML calls its prediction by default.
+_PREDICTION = "prediction"
+
+
+def is_native(folder: Path) -> bool:
+    """Say whether a model is one of Spark's own flavor."""
+    mlflow_module("a model")
+    from mlflow.models import Model
+
+    with explained(f"the model in {folder} cannot be read"):
+        flavors = Model.load(str(folder)).flavors
+    return bool(flavors.get("python_function", {}).get("loader_module") == _LOADER)
+
+
+def scored_natively(
+    rows: DataFrame,
+    folder: Path,
+    signature: ModelSignature,
+    policy: Policy,
+    kept: Sequence[str],
+    names: Sequence[str],
+) -> DataFrame:
+    """Return rows with the predictions of a native model, inputs and outputs enforced by Spark.
+
+    Args:
+        rows: the rows.
+        folder: where the model lies.
+        signature: its signature.
+        policy: the choices; a row that violates fails the action or is left out.
+        kept: columns that stay beside the predictions.
+        names: what the predictions are called.
+
+    Raises:
+        SignatureError: where rows are to be tagged, or the session is one of Spark Connect.
+    """
+    if policy.on_violation == "tag":
+        raise SignatureError(
+            "rows cannot be tagged where a model of Spark's own flavor scores them",
+            path="on_violation",
+            remedy="choose raise or drop, or tag with enforce_signature first",
+        )
+    if not is_classic(rows.sparkSession):
+        raise SignatureError(
+            "a model of Spark's own flavor cannot be loaded on Spark Connect",
+            remedy="score on a classic session",
+        )
+    mlflow = mlflow_module("a model of Spark's own flavor")
+    with explained(f"the model in {folder} cannot be loaded"):
+        model = mlflow.spark.load_model(folder.as_uri())
+    # What is kept stays as it was, under names that no model takes for its own.
+    aside = [f"_spark_sig_kept_{place}" for place in range(len(kept))]
+    copies = [f"{quoted(name)} AS {alias}" for name, alias in zip(kept, aside, strict=True)]
+    beside = replace(policy, extra="keep")
+    enforced = rows.selectExpr("*", *copies).transform(enforce_signature(signature, policy=beside))
+    outputs = signature.side("outputs")
+    theirs = [_PREDICTION if spec.name is None else spec.name for spec in outputs]
+    predicted: DataFrame = model.transform(enforced).selectExpr(
+        *aside, *(f"{quoted(old)} AS {quoted(new)}" for old, new in zip(theirs, names, strict=True))
+    )
+    wanted = [
+        replace(spec, name=name) if isinstance(spec, ColSpec) else spec
+        for spec, name in zip(outputs, names, strict=True)
+    ]
+    held = enforce_signature(ModelSignature(outputs=Schema(wanted)), policy=beside, side="outputs")
+    back = [f"{alias} AS {quoted(name)}" for name, alias in zip(kept, aside, strict=True)]
+    return predicted.transform(held).selectExpr(*back, *map(quoted, names))
