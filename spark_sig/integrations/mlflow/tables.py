@@ -233,7 +233,7 @@ class _Run(NamedTuple):
         }
         version = None if source.snapshot is None else source.snapshot.version
         digest = _digest(rules)
-        tables = [source.identity, *(sorted(one.spots)[0] for one in places if one is not None)]
+        tables = [source.identity, *(one.place.sql for one in places if one is not None)]
         unnamed = [version, digest] if version is not None else [new_run_id()]
         name = _digest([tables, unnamed])[:32] if run_id is None else run_id
         app = _APP + _digest([tables, name])
