@@ -25,6 +25,7 @@ from spark_sig.naming import (
 )
 from spark_sig.plan import EnforcementPlan, Leaf, TensorOf
 from spark_sig.planner import plan_enforcement
+from spark_sig.planning.tensors import stacked_columns
 from spark_sig.policy import Policy, policy_of
 from spark_sig.schema import ColSpec, Schema, Spec, TensorSpec
 from spark_sig.signature import load_signature
@@ -193,14 +194,20 @@ class _Comparison:
     def _tensor(
         self, path: str, column: pa.Field, spec: TensorSpec, taken: set[int]
     ) -> Iterator[Fit]:
-        plan = _plan(self._source, Schema([spec]), self._policy)
-        if len(plan.fields) + len(plan.findings) > 1:  # columns side by side are one tensor
-            for place, name in enumerate(self._source.names[: len(plan.fields)]):
-                taken.add(place)
-                one = _plan(self._source, Schema([spec]), self._policy)
-                yield self._single(member_path("$", name), self._source.field(place), spec, one)
+        stacked = stacked_columns(self._source, Schema([spec]))
+        if stacked is None:
+            plan = _plan(self._source, Schema([spec]), self._policy)
+            yield self._single(path, column, spec, plan)
             return
-        yield self._single(path, column, spec, plan)
+        for place, one in enumerate(stacked):  # columns side by side are one tensor
+            path = member_path("$", str(one.name))
+            if place >= len(self._source):
+                yield self._missing(path, one)
+                continue
+            taken.add(place)
+            column = self._source.field(place)
+            plan = _plan(pa.schema([column]), Schema([one]), self._policy)
+            yield self._single(path, column, one, plan)
 
     def _value(
         self, path: str, source: pa.Field, target: ColumnType, required: bool

@@ -115,6 +115,8 @@ def test_what_is_left_to_rows_is_named(spark: SparkSession, tmp_path: Path) -> N
     [
         (Schema([TensorSpec("float64", (-1, 2))]), "1D AS a, 2D AS b", "compatible"),
         (Schema([TensorSpec("float64", (-1, 2))]), "array(1D, 2D) AS x", "compatible"),
+        (Schema([TensorSpec("float64", (-1, 2))]), "1D AS a", "breaking"),
+        (Schema([TensorSpec("float64", (-1, 2))]), "1D AS a, 'x' AS b", "breaking"),
         (Schema([TensorSpec("float32", (-1, 2))]), "array(1D, 2D) AS x", "breaking"),
         (Schema([TensorSpec("uint8", (-1, 2), "x")]), "array(1s, 2s) AS x", "lossy"),
         (Schema([ColSpec("double"), ColSpec("long")]), "1f AS a, 1L AS b", "widening"),
