@@ -109,7 +109,9 @@ def preflight(
     version: int | None = None,
     timestamp: str | None = None,
 ) -> Preflight:
-    """Compare the types of a source with a signature; no Spark job runs.
+    """Compare the types of a source with a signature; no rows are read.
+
+    No Spark job runs either, unless Spark has to look for the types of Parquet files.
 
     Args:
         data: a DataFrame, a path of a Delta table or of Parquet files, or a catalog name.

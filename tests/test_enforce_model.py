@@ -95,6 +95,26 @@ def test_arrays_and_dicts_of_arrays(tmp_path: Path) -> None:
         model.predict({"y": np.ones(2)})
 
 
+def test_arrow_keeps_its_values(tmp_path: Path) -> None:
+    signature = ModelSignature(Schema([ColSpec("long", "a", False)]), OUTPUTS)
+    model = enforce_model(save_function(tmp_path / "m", lambda x, p: x["a"].tolist(), signature))
+    assert model.predict(pa.table({"a": [2**53 + 1, None]})) == [2**53 + 1, pd.NA]
+    tensor = ModelSignature(Schema([TensorSpec("float64", (-1, 2))]), OUTPUTS)
+    model = enforce_model(save_function(tmp_path / "t", lambda x, p: x.sum(axis=1), tensor))
+    assert model.predict(pa.table({"a": [1.0], "b": [2.0]})).tolist() == [3.0]
+
+
+def test_the_callers_frame_stays_as_it_was(tmp_path: Path) -> None:
+    def writes(frame: Any, params: Any) -> Any:
+        frame.iloc[0, 0] = 99
+        return [params is None]
+
+    signature = ModelSignature(Schema([ColSpec("double", "x")]), OUTPUTS)
+    given = pd.DataFrame({"x": [1.0]})
+    assert enforce_model(save_function(tmp_path / "m", writes, signature)).predict(given) == [True]
+    assert given["x"].tolist() == [1.0]
+
+
 def test_the_rest_is_the_models_own(folder: str) -> None:
     plain = mlflow.pyfunc.load_model(folder)
     model = enforce_model(plain)

@@ -454,6 +454,44 @@ def test_dates_come_out_as_the_outputs_say(spark: SparkSession, save: Save) -> N
     assert row["o"]["k"] == [1, 2]
 
 
+@pytest.mark.parametrize("zone", ["America/New_York", "Asia/Seoul"])
+def test_instants_come_back_as_they_went(spark: SparkSession, save: Save, zone: str) -> None:
+    moment = Schema([ColSpec("datetime", "t")])
+    model = save(lambda frame, params: frame["t"], moment, Schema([ColSpec("datetime", "back")]))
+    spark.conf.set("spark.sql.session.timeZone", zone)
+    try:
+        frame = spark.sql("SELECT timestamp'2024-07-02 12:00:00' AS t")
+        assert score(frame, model).where("t = back").count() == 1
+    finally:
+        spark.conf.set("spark.sql.session.timeZone", "UTC")
+
+
+def test_zones_that_arrow_does_not_know_are_refused(spark: SparkSession, save: Save) -> None:
+    moment = Schema([ColSpec("datetime", "t")])
+    model = save(lambda frame, params: frame["t"], moment, moment)
+    spark.conf.set("spark.sql.session.timeZone", "GMT+8")
+    try:
+        with pytest.raises(SignatureError, match=r"no time zone 'GMT\+8'"):
+            score(spark.sql("SELECT timestamp'2024-07-02 12:00:00' AS t"), model, keep=[])
+    finally:
+        spark.conf.set("spark.sql.session.timeZone", "UTC")
+
+
+def test_rows_without_any_column_are_counted(spark: SparkSession, save: Save) -> None:
+    model = save(
+        lambda frame, params: [1.0] * len(frame), Schema([ColSpec("long", "a", False)]), DOUBLE
+    )
+    assert score(spark.range(5), model, keep=[]).count() == 5
+
+
+def test_a_model_that_has_changed_is_not_taken_for_itself(spark: SparkSession, save: Save) -> None:
+    model = save(doubled, LONG, DOUBLE)
+    scored = score(spark.range(1).selectExpr("id AS a"), model)
+    (Path(model) / "more").write_text("x")
+    with pytest.raises(Exception, match="has changed since it was asked for"):
+        scored.collect()
+
+
 def test_a_model_that_is_not_there(spark: SparkSession, tmp_path: Path) -> None:
     frame = spark.range(1).selectExpr("id AS a")
     with pytest.raises(SignatureError, match="holds no model"):

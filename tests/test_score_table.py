@@ -189,6 +189,38 @@ def test_overwriting_takes_the_place_of_both(places: Places) -> None:
     assert places.rows(places.bad) == []
 
 
+@pytest.mark.slow
+def test_a_run_that_was_overtaken_is_not_finished(
+    places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would put older rows beside newer ones, and its own violating rows are gone."""
+    places.fill(null=True)
+    write = tables_module.write_once
+
+    def broken(*args: Any, **given: Any) -> None:
+        write(*args, **given)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(tables_module, "write_once", broken)
+    with pytest.raises(KeyboardInterrupt):
+        places.score(aside=True, mode="overwrite", run_id="first")
+    monkeypatch.undo()
+    places.fill(start=30)
+    places.score(aside=True, mode="overwrite", run_id="second")
+    with pytest.raises(SourceError, match="others have changed"):
+        places.score(aside=True, mode="overwrite", run_id="first")
+    assert places.ids(places.out) == [id for id in range(60) if id != 5]
+
+
+@pytest.mark.slow
+def test_one_name_for_runs_of_two_sources(places: Places, tmp_path: Path) -> None:
+    places.fill(null=True).score(aside=True, params={"every": 10}, run_id="one")
+    places.source = str(tmp_path / "second")
+    report = places.fill(null=True).score(aside=True, params={"every": 10}, run_id="one")
+    assert report.rows.violating == 4
+    assert (len(places.rows(places.out)), len(places.rows(places.bad))) == (52, 8)
+
+
 def test_what_is_refused_before_anything_is_written(places: Places, tmp_path: Path) -> None:
     places.fill(null=True)
     other = places.spark.range(1).selectExpr("'x' AS a")

@@ -24,6 +24,7 @@ def preflight_document(preflight: Preflight) -> dict[str, Any]:
         "format": FORMAT,
         "level": preflight.level.value,
         "passes": preflight.passes,
+        "refused": [{**asdict(found), "code": found.code.value} for found in preflight.refused],
         "fits": [{**asdict(fit), "level": fit.level.value} for fit in preflight.fits],
     }
 
@@ -37,4 +38,7 @@ def preflight_text(preflight: Preflight) -> str:
         left = ", ".join(fit.checks) or "-"
         rows.append((cells[0], cells[1], cells[2], fit.level.value, left, printable(fit.note)))
     start = "rows may be read" if preflight.passes else "refused by its types"
-    return "\n".join([f"{preflight.level}: {start}", *aligned_rows(rows)])
+    # What no place shows, such as names that collide.
+    told = {fit.path for fit in preflight.fits if fit.note}
+    more = [f"  {found}" for found in preflight.refused if found.path not in told]
+    return "\n".join([f"{preflight.level}: {start}", *aligned_rows(rows), *more])

@@ -9,10 +9,10 @@ import shutil
 import tarfile
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from spark_sig.delta.log import is_classic
-from spark_sig.errors import SignatureError
+from spark_sig.errors import ModelError, SignatureError
 from spark_sig.integrations.mlflow.door import explained, mlflow_module
 from spark_sig.integrations.mlflow.models import canonical
 from spark_sig.signature import LOCAL_URI, MLMODEL
@@ -122,10 +122,11 @@ def _pack(folder: Path, archive: str) -> None:
     def bare(entry: tarfile.TarInfo) -> tarfile.TarInfo:
         entry.mtime = entry.uid = entry.gid = 0
         entry.uname = entry.gname = ""
-        entry.mode = 0o755 if entry.isdir() else 0o644
+        entry.mode = 0o755 if entry.isdir() or entry.mode & 0o100 else 0o644
         return entry
 
-    with tarfile.open(archive, "w") as tar:
+    # what links lead to, as workers have no such places
+    with tarfile.open(archive, "w", dereference=True) as tar:
         for path in sorted(folder.rglob("*")):
             tar.add(path, path.relative_to(folder).as_posix(), recursive=False, filter=bare)
 
@@ -136,6 +137,8 @@ def _pack(folder: Path, archive: str) -> None:
 def unpacked(artifacts: Artifacts) -> str:
     """Return where a model's files lie on this worker's machine; its workers share them."""
     if not artifacts.shipped:
+        if digest_of(Path(artifacts.folder)) != artifacts.digest:
+            raise ModelError(f"the model in {artifacts.folder} has changed since it was asked for")
         return artifacts.folder
     from pyspark import SparkFiles
 
@@ -144,9 +147,13 @@ def unpacked(artifacts: Artifacts) -> str:
     if not os.path.isdir(target):
         beside = tempfile.mkdtemp(dir=os.path.dirname(archive))
         with tarfile.open(archive) as tar:
-            tar.extractall(beside, filter="data")
+            # older Pythons have no filters; the archive is our own
+            safely: dict[str, Any] = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
+            tar.extractall(beside, **safely)
         try:
             os.rename(beside, target)
-        except OSError:  # another worker was first
+        except OSError:
             shutil.rmtree(beside, ignore_errors=True)
+            if not os.path.isdir(target):  # no other worker was first
+                raise
     return target

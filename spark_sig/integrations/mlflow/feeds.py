@@ -15,9 +15,9 @@ import pyarrow.types as pat
 
 from spark_sig.casts import Kind
 from spark_sig.engines.series import to_pandas
-from spark_sig.kernels.layout import Lists, numbers, rebuild_map, struct, validity
+from spark_sig.integrations.mlflow.clocks import wall_clock
+from spark_sig.kernels.layout import Lists, numbers
 from spark_sig.kernels.tensor import SPARSE, vector_lengths
-from spark_sig.naming import is_list
 from spark_sig.plan import EnforcementPlan, FieldPlan, Node, TensorOf, VectorOf
 from spark_sig.schema import Schema, TensorSpec
 
@@ -69,38 +69,11 @@ def _block(columns: Sequence[pa.Array]) -> npt.NDArray[Any] | None:
 def _cells(node: Node, column: pa.Array, zone: str) -> Any:
     if isinstance(node, VectorOf):
         return _objects(_vectors(column))
-    column = _local(column, zone)
+    column = wall_clock(column, zone)
     if pat.is_nested(column.type):
         cells = column.to_pandas(maps_as_pydicts="strict", integer_object_nulls=True)
         return cells.to_numpy()
     return to_pandas(column)
-
-
-def _local(array: pa.Array, zone: str) -> pa.Array:
-    """Return instants, at any depth, as wall clock of a time zone."""
-    dtype = array.type
-    if pat.is_timestamp(dtype):
-        if dtype.tz is None:
-            return array
-        return pc.local_timestamp(array.cast(pa.timestamp(dtype.unit, zone)))
-    if pat.is_struct(dtype):
-        members = [_local(array.field(place), zone) for place in range(dtype.num_fields)]
-        fields = [dtype.field(place) for place in range(dtype.num_fields)]
-        typed = [f.with_type(one.type) for f, one in zip(fields, members, strict=True)]
-        return struct(pa.struct(typed), len(array), members, validity(array))
-    if is_list(dtype):
-        inside = Lists.of(array)
-        values = _local(inside.values, zone)
-        same = values.type == dtype.value_type
-        return array if same else inside.rebuild(pa.list_(values.type), values, validity(array))
-    if pat.is_map(dtype):
-        inside = Lists.of(array)
-        keys, values = inside.values.field(0), _local(inside.values.field(1), zone)
-        if values.type == dtype.item_type:
-            return array
-        target = pa.map_(dtype.key_type, values.type)
-        return rebuild_map(inside, target, keys, values, validity(array))
-    return array
 
 
 # --- tensors --------------------------------------------------------------------------------------
@@ -189,30 +162,32 @@ def _scalars(column: pa.Array, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
     return given.astype(dtype, copy=not given.flags.writeable)
 
 
-def _vectors(column: pa.Array) -> list[npt.NDArray[np.float64]]:
-    """Return Spark ML vectors as dense arrays, whatever they are stored as."""
-    lengths = vector_lengths(column)
+def _vectors(column: pa.Array) -> list[npt.NDArray[np.float64] | None]:
+    """Return Spark ML vectors as dense arrays, whatever they are stored as; None for NULL."""
+    sizes = vector_lengths(column).tolist()
     kinds, indices, values = (
         pc.struct_field(column, name) for name in ("type", "indices", "values")
     )
     inside = Lists.of(values)
-    numbers_ = numbers(inside.values, Kind.FLOAT64)
-    ends = np.cumsum(inside.lengths())
-    made = []
-    for row, (kind, length, end) in enumerate(
-        zip(kinds.to_pylist(), lengths.tolist(), ends.tolist(), strict=True)
+    stored, ends = numbers(inside.values, Kind.FLOAT64), np.cumsum(inside.lengths())
+    made: list[npt.NDArray[np.float64] | None] = []
+    start = 0
+    for row, (kind, size, end) in enumerate(
+        zip(kinds.to_pylist(), sizes, ends.tolist(), strict=True)
     ):
-        stored = numbers_[end - int(inside.lengths()[row]) : end]
-        if kind == SPARSE:
-            dense = np.zeros(length)
-            dense[indices[row].values.to_numpy()] = stored
+        part, start = stored[start:end], end
+        if kind is None:
+            made.append(None)
+        elif kind == SPARSE:
+            dense = np.zeros(size)
+            dense[indices[row].values.to_numpy()] = part
             made.append(dense)
         else:
-            made.append(stored.copy())
+            made.append(part.copy())
     return made
 
 
-def _stacked(rows: list[npt.NDArray[Any]], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+def _stacked(rows: Sequence[Any], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
     if len({len(row) for row in rows}) > 1:
         return _objects(rows)
     return np.array(rows, dtype)

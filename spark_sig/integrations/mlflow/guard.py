@@ -7,7 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+import pyarrow as pa
+
 from spark_sig.engines.local import enforce
+from spark_sig.engines.series import to_pandas
 from spark_sig.errors import SignatureError
 from spark_sig.integrations.mlflow.artifacts import fetch
 from spark_sig.integrations.mlflow.door import explained, mlflow_module
@@ -95,12 +99,13 @@ class EnforcedModel:
         """
         if is_spark(data):
             return self._predict_spark(data, params)
-        data, completed = enforce(
+        if isinstance(data, (pa.RecordBatch, pa.Table)):
+            data = _frame(data)  # no model takes Arrow
+        given, completed = enforce(
             data, self._signature, params=dict(params or {}), policy=self._policy
         )
-        if hasattr(data, "to_pandas"):  # no model takes Arrow
-            data = data.to_pandas()
-        return self._call(data, completed)
+        # enforcement shares memory with what came in, and a model may write into its input
+        return self._call(given.copy() if isinstance(given, pd.DataFrame) else given, completed)
 
     def _predict_spark(self, data: Any, params: Mapping[str, Any] | None) -> Any:
         if self._model.loader_module == _OWN:
@@ -127,3 +132,16 @@ class EnforcedModel:
 
     def __repr__(self) -> str:
         return f"enforced: {self._model!r}"
+
+
+def _frame(table: pa.Table | pa.RecordBatch) -> pd.DataFrame:
+    """Return an Arrow table as a frame, no value of another type."""
+    made = {}
+    for name, column in zip(table.schema.names, table.columns, strict=True):
+        array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+        if pa.types.is_nested(array.type):
+            cells = array.to_pandas(maps_as_pydicts="strict", integer_object_nulls=True)
+            made[name] = pd.Series(cells, dtype=object)
+        else:
+            made[name] = to_pandas(array)
+    return pd.DataFrame(made, copy=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from spark_sig.delta.log import is_classic
 from spark_sig.errors import SignatureError
@@ -41,6 +41,7 @@ def scored_natively(
     folder: Path,
     signature: ModelSignature,
     policy: Policy,
+    takes: Sequence[str],
     kept: Sequence[str],
     names: Sequence[str],
 ) -> DataFrame:
@@ -51,6 +52,7 @@ def scored_natively(
         folder: where the model lies.
         signature: its signature.
         policy: the choices; a row that violates fails the action or is left out.
+        takes: columns that the signature names.
         kept: columns that stay beside the predictions.
         names: what the predictions are called.
 
@@ -75,9 +77,11 @@ def scored_natively(
     aside = [f"_spark_sig_kept_{place}" for place in range(len(kept))]
     copies = [f"{quoted(name)} AS {alias}" for name, alias in zip(kept, aside, strict=True)]
     beside = replace(policy, extra="keep")
-    enforced = rows.selectExpr("*", *copies).transform(enforce_signature(signature, policy=beside))
+    given = rows.selectExpr(*map(quoted, takes), *copies)
+    enforced = given.transform(enforce_signature(signature, policy=beside))
     outputs = signature.side("outputs")
-    theirs = [_PREDICTION if spec.name is None else spec.name for spec in outputs]
+    column = _prediction_column(model)
+    theirs = [column if spec.name is None else spec.name for spec in outputs]
     predicted: DataFrame = model.transform(enforced).selectExpr(
         *aside, *(f"{quoted(old)} AS {quoted(new)}" for old, new in zip(theirs, names, strict=True))
     )
@@ -88,3 +92,10 @@ def scored_natively(
     held = enforce_signature(ModelSignature(outputs=Schema(wanted)), policy=beside, side="outputs")
     back = [f"{alias} AS {quoted(name)}" for name, alias in zip(kept, aside, strict=True)]
     return predicted.transform(held).selectExpr(*back, *map(quoted, names))
+
+
+def _prediction_column(model: Any) -> str:
+    """Return what a model calls its prediction: that of its last stage."""
+    last = model.stages[-1] if getattr(model, "stages", None) else model
+    named = getattr(last, "getPredictionCol", None)
+    return _PREDICTION if named is None else str(named())

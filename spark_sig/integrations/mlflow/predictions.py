@@ -12,11 +12,11 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
-from spark_sig.engines.arrays import is_sparse, shape_label
+from spark_sig.engines.arrays import is_sparse, masked_array, shape_label
 from spark_sig.engines.frames import frame_batch
-from spark_sig.engines.local import as_frame
 from spark_sig.engines.scalars import from_numpy
 from spark_sig.errors import Code, Violation, ViolationError
+from spark_sig.integrations.mlflow.outputs import predicted_frame
 from spark_sig.kernels.batch import Outcome, run_batch
 from spark_sig.naming import SPARK_TYPE, member_path
 from spark_sig.plan import EnforcementPlan
@@ -48,7 +48,11 @@ def held(given: Any, schema: Schema, policy: Policy, rows: int) -> tuple[Enforce
         ViolationError: where they are of another type or number than declared.
     """
     try:
-        batch = _tensor_batch(given, schema) if schema.is_tensor else _batch(given, schema, policy)
+        batch = (
+            _tensor_batch(given, schema)
+            if schema.is_tensor
+            else frame_batch(predicted_frame(given, schema, rows), schema, policy)
+        )
     except ViolationError as error:
         raise ViolationError(map(_below_outputs, error.violations)) from None
     if batch.num_rows != rows:
@@ -80,33 +84,13 @@ class _Known:
 
 @lru_cache(maxsize=64)
 def _plan(known: _Known, schema: Schema, policy: Policy) -> EnforcementPlan:
-    policy = replace(policy, on_violation="raise", extra="drop")
+    policy = replace(policy, on_violation="raise")
     plan = plan_enforcement(known.schema, schema, policy, engine="arrow")
     return plan._replace(
         fields=tuple(field._replace(path=OUTPUTS + field.path[1:]) for field in plan.fields),
         checks=tuple(check._replace(path=OUTPUTS + check.path[1:]) for check in plan.checks),
         findings=tuple(map(_below_outputs, plan.findings)),
     )
-
-
-# --- columns --------------------------------------------------------------------------------------
-
-
-def _batch(given: Any, schema: Schema, policy: Policy) -> pa.RecordBatch:
-    if isinstance(given, pd.Series):
-        given = given.to_frame()
-        if not schema.has_names or len(schema) == 1:
-            given.columns = [schema.inputs[0].name or 0]
-    elif isinstance(given, np.ndarray) and given.ndim == 1 and len(schema) == 1:
-        # a name is the signature's own: an array has none
-        given = pd.DataFrame({schema.inputs[0].name or 0: given})
-    elif not isinstance(given, pd.DataFrame):
-        if isinstance(given, list) and given and all(hasattr(one, "model_dump") for one in given):
-            given = [one.model_dump() for one in given]  # objects of pydantic's
-        given = as_frame(given, schema)
-        if schema.has_names and len(schema) == 1 and list(given.columns) == [0]:
-            given.columns = [schema.inputs[0].name]
-    return frame_batch(given, schema, policy)
 
 
 # --- tensors --------------------------------------------------------------------------------------
@@ -148,13 +132,19 @@ def _array(given: Any) -> Any:
     """Return an array of whatever holds one: frames, series, sparse matrices, lists, scalars."""
     if is_sparse(given):
         return given.toarray()
-    if isinstance(given, (pd.DataFrame, pd.Series)):
+    if isinstance(given, np.ma.MaskedArray) and np.ma.is_masked(given):
+        raise ViolationError([masked_array("$", "numbers")])
+    if isinstance(given, (pd.DataFrame, pd.Series, pd.Index)):
         return given.to_numpy()
-    if isinstance(given, list) or np.isscalar(given):
+    if isinstance(given, (list, tuple)) or np.isscalar(given):
         try:
-            return np.atleast_1d(np.asarray(given))
+            made = np.atleast_1d(np.asarray(given))
         except ValueError:  # of different lengths
             return given
+        # NumPy makes text of numbers that stand beside it
+        plain = np.atleast_1d(np.asarray(given, dtype=object))
+        is_text = made.dtype.kind in "US"
+        return plain if is_text and not _is_text(plain) else made
     # tensors of other libraries
     return given if isinstance(given, np.ndarray) else getattr(given, "numpy", lambda: given)()
 
@@ -162,6 +152,8 @@ def _array(given: Any) -> Any:
 def _slices(array: npt.NDArray[Any], name: str) -> tuple[pa.Field, pa.Array]:
     """Return an array as a column of its slices along the first axis, without copying elements."""
     flat = np.ascontiguousarray(array).reshape(-1)
+    if flat.dtype.kind == "O" and _is_text(flat):
+        flat = flat.astype(str)  # as labels are held
     column, opaque = from_numpy(flat)
     if column is None:
         field = pa.field(name, pa.bool_(), metadata={SPARK_TYPE: opaque.encode()})
@@ -169,6 +161,10 @@ def _slices(array: npt.NDArray[Any], name: str) -> tuple[pa.Field, pa.Array]:
     for axis in range(array.ndim - 1, 0, -1):
         length = array.shape[axis]
         count = int(np.prod(array.shape[:axis]))
-        offsets = np.arange(count + 1, dtype=np.int32) * length
-        column = pa.ListArray.from_arrays(pa.array(offsets), column)
+        offsets = np.arange(count + 1, dtype=np.int64) * length
+        column = pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), column)
     return pa.field(name, column.type), column
+
+
+def _is_text(values: npt.NDArray[Any]) -> bool:
+    return all(isinstance(value, (str, bytes)) for value in values.flat)

@@ -36,11 +36,15 @@ class Predictor:
             data: as the signature's inputs say, enforced.
             params: complete; a model whose ``predict`` takes none is not given any.
         """
+        from mlflow.pyfunc.context import Context, set_prediction_context
+
         if isinstance(data, pd.DataFrame):
             data = self._as_example(data)
-        if self._takes_params:
-            return self._call(data, params=dict(params))
-        return self._call(data)
+        # as MLflow does it, so that traces know their model
+        with set_prediction_context(Context(model_id=getattr(self._model, "model_id", None))):
+            if self._takes_params:
+                return self._call(data, params=dict(params) or None)
+            return self._call(data)
 
     def _as_example(self, data: pd.DataFrame) -> Any:
         """Return a frame as the example was, where the model was written for that, as MLflow does.
@@ -50,7 +54,11 @@ class Predictor:
         metadata = self._model.metadata
         by_hints = getattr(metadata, "_is_signature_from_type_hint", bool)()
         by_example = getattr(metadata, "_is_type_hint_from_example", bool)()
-        if by_hints or not by_example or self._model.input_example is None:
+        if by_hints:
+            # MLflow takes the values out of a column that has no name
+            named = metadata.get_input_schema().has_input_names()
+            return data if named or len(data.columns) != 1 else data.set_axis([0], axis="columns")
+        if not by_example or self._model.input_example is None:
             return data
         from mlflow.types.type_hints import _convert_dataframe_to_example_format
 
@@ -63,7 +71,8 @@ def predictor(artifacts: Artifacts) -> Predictor:
     if known is None:
         from mlflow.pyfunc import load_model
 
+        folder = unpacked(artifacts)
         while len(_LOADED) >= _MOST:
             _LOADED.pop(next(iter(_LOADED)))
-        known = _LOADED[artifacts.digest] = Predictor(load_model(unpacked(artifacts)))
+        known = _LOADED[artifacts.digest] = Predictor(load_model(folder))
     return known

@@ -13,6 +13,7 @@ from spark_sig.engines.catalyst import numbered
 from spark_sig.engines.stage import declared, refuse_opaque, refuse_validated, tagged_struct
 from spark_sig.errors import SignatureError, ViolationError
 from spark_sig.integrations.mlflow.artifacts import fetch, ship
+from spark_sig.integrations.mlflow.clocks import refuse_zone
 from spark_sig.integrations.mlflow.native import is_native, scored_natively
 from spark_sig.integrations.mlflow.task import Score
 from spark_sig.naming import member_path
@@ -20,10 +21,11 @@ from spark_sig.params import enforce_params
 from spark_sig.plan import EnforcementPlan
 from spark_sig.planner import plan_enforcement
 from spark_sig.planning.matching import refuse_reserved
-from spark_sig.policy import Policy, policy_of
-from spark_sig.schema import Schema
+from spark_sig.policy import OnViolation, Policy, policy_of
+from spark_sig.schema import Schema, TensorSpec
 from spark_sig.signature import ModelSignature, load_signature
 from spark_sig.sources import resolve
+from spark_sig.types import SparkMLVector
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -122,6 +124,11 @@ class Scoring(NamedTuple):
         completed = enforce_params(params, signature.params, policy=policy)
         return cls(folder, signature, completed, policy, keep, prediction)
 
+    def under(self, on_violation: OnViolation) -> Scoring:
+        """Return the same for a table, which needs no values beside the rows that hold them."""
+        policy = replace(self.policy, on_violation=on_violation, show_values=False)
+        return self._replace(policy=policy)
+
     def plan(self, rows: DataFrame) -> EnforcementPlan:
         """Plan how rows are made to fit the inputs; what does not is among the findings."""
         inputs = self.signature.side("inputs")
@@ -144,8 +151,11 @@ class Scoring(NamedTuple):
         predicted = _columns(outputs, self.prediction)
         struct = _struct(rows, plan, kept, predicted)
         if is_native(self.folder):
+            takes = [field.source_name for field in plan.fields if field.source is not None]
             names = [field.name for field in predicted]
-            return scored_natively(rows, self.folder, self.signature, self.policy, kept, names)
+            return scored_natively(
+                rows, self.folder, self.signature, self.policy, takes, kept, names
+            )
         read = {field.source for field in plan.fields if field.source is not None}
         read |= {plan.source.get_field_index(name) for name in kept}
         if plan.policy.on_violation == "tag":
@@ -154,6 +164,9 @@ class Scoring(NamedTuple):
         refuse_validated(rows, struct)
         columns = tuple((f"c{place}", plan.source.names[place]) for place in sorted(read))
         spark = rows.sparkSession
+        zone = str(spark.conf.get("spark.sql.session.timeZone"))
+        if "timestamp" in f"{rows.schema.simpleString()} {struct.simpleString()}":
+            refuse_zone(zone)
         task = Score(
             ship(spark, self.folder),
             plan,
@@ -161,12 +174,13 @@ class Scoring(NamedTuple):
             outputs,
             self.policy,
             self.params,
-            str(spark.conf.get("spark.sql.session.timeZone")),
+            zone,
             columns,
             kept,
             declared(struct),
         )
-        aliases = [alias for alias, _ in columns]
+        # Without any column, the stage would lose the number of rows.
+        aliases = [alias for alias, _ in columns] or ["CAST(NULL AS int) AS none"]
         return numbered(rows, plan).selectExpr(*aliases).mapInArrow(task.__call__, struct)
 
 
@@ -199,12 +213,23 @@ def _columns(outputs: Schema, prediction: str) -> list[StructField]:
         unnamed = [f"{prediction}_{place}" for place in range(len(outputs))]
     found = []
     for place, (spec, field) in enumerate(zip(outputs, to_spark(outputs), strict=True)):
+        fixed = isinstance(spec, TensorSpec) and spec.shape[0] >= 0
+        if fixed or isinstance(spec.type, SparkMLVector):
+            raise SignatureError(
+                "no batch can be held to so many predictions"
+                if fixed
+                else "predictions cannot be Spark ML vectors, which only Spark makes",
+                path=f"$.outputs[{place}]",
+                observed=repr(spec),
+                remedy="make the first axis -1" if fixed else "declare an Array of double",
+            )
         if "void" in field.dataType.simpleString():
             raise SignatureError(
                 "no column can hold predictions of any type",
                 path=f"$.outputs[{place}]",
                 observed=repr(spec),
-                remedy="declare what the model gives, with spark_sig.set_signature",
+                remedy="declare what the model gives, such as ColSpec('string'), with "
+                "spark_sig.set_signature",
             )
         name = unnamed[place] if spec.name is None else spec.name
         found.append(T.StructField(name, relaxed(field.dataType), True))

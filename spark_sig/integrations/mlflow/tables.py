@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
-from spark_sig.delta.commits import Commit, Stamp, find_commit, write_once
+from spark_sig.delta.commits import Commit, Stamp, find_commit, is_rewritten, write_once
 from spark_sig.delta.log import read_snapshot, read_version, spark_errors
 from spark_sig.delta.tables import partition_columns
 from spark_sig.errors import ROW_ERROR, Code, SignatureError, SourceError
@@ -22,8 +22,8 @@ from spark_sig.plan import Rung
 from spark_sig.planner import VIOLATIONS
 from spark_sig.policy import OnViolation, Policy
 from spark_sig.quarantine.frames import (
+    RUN,
     RUN_ID,
-    TARGET_ID,
     Origin,
     marked,
     refuse_added,
@@ -130,10 +130,16 @@ def score_table(
             first = begun.record["version"]
             if source.snapshot is not None and first != source.snapshot.version:
                 source = resolve(table, version=first, spark=spark, counted=False)
+                run = run.at(first)
+        aside = quarantine is not None
+        if not scoring.plan(source.frame).findings:
+            # What it cannot mean is said before any row is read.
+            for way in ("drop", "tag") if aside else ("raise",):
+                scoring.under(way).frame(source.frame)
         report = validate_source(
             source, scoring.signature, policy=scoring.policy, stats=stats, ledger=ledger
         )
-        why = _why_not(report, limit, aside=quarantine is not None)
+        why = _why_not(report, limit, aside=aside)
         if why:
             return _refused(report, run, why)
         return _Writing(source, scoring, run, report).report(spark, places)
@@ -226,7 +232,7 @@ class _Run(NamedTuple):
             "signature": scoring.signature.fingerprint,
             "policy": scoring.policy.fingerprint,
             "model": digest_of(scoring.folder),
-            "params": repr(sorted(scoring.params.items())),
+            "params": _digest(scoring.params),
             "keep": None if scoring.keep is None else list(scoring.keep),
             "prediction": scoring.prediction,
             "mode": mode,
@@ -239,6 +245,10 @@ class _Run(NamedTuple):
         app = _APP + _digest([tables, name])
         said = {"run_id": name, "rules": digest, "version": version, "source": source.identity}
         return cls(name, app, mode, said)
+
+    def at(self, version: int) -> _Run:
+        """Return the same, of another version of the source."""
+        return self._replace(record={**self.record, "version": version})
 
     def stamp(self, number: int) -> Stamp:
         """Return what a commit of it is known by."""
@@ -267,7 +277,8 @@ class _Run(NamedTuple):
 
 
 def _digest(value: object) -> str:
-    return hashlib.sha256(json.dumps(value).encode()).hexdigest()
+    text = json.dumps(value, sort_keys=True, default=lambda one: [type(one).__name__, str(one)])
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 class _Writing(NamedTuple):
@@ -305,6 +316,11 @@ class _Writing(NamedTuple):
             why = f"the predictions of {count:,} rows violate, and there is no quarantine for them"
             return _refused(self._with(count, checks), self.run, why)
         written = _written(spark, out, commit)
+        if written.rows != self.found.rows.total:
+            raise SourceError(
+                f"{written.rows:,} rows were written to {out.place.name}, of "
+                f"{self.found.rows.total:,} that were checked: the source has changed meanwhile"
+            )
         return replace(self.found, transfer=Transfer(self.run.name, self.run.mode, written))
 
     def _put_aside(self, spark: SparkSession, out: Target, quarantine: Target) -> Report:
@@ -316,7 +332,9 @@ class _Writing(NamedTuple):
         quarantine = self._made(spark, quarantine, violating)
         bad, version = self.found.rows.violating, quarantine.version
         if bad or self.run.mode == "overwrite":
-            version = self._once(quarantine, violating, _ROWS).version
+            quarantine.refuse_rows(violating)
+            out.refuse_rows(scored)
+            version = self._first(spark, out, quarantine, violating)
         written = _written(spark, out, self._once(out, scored, _ROWS))
         left = self.found.rows.total - bad - written.rows
         report = self.found
@@ -326,8 +344,10 @@ class _Writing(NamedTuple):
             assert quarantine.path is not None
             version = added.version
             there = read_version(spark, read_snapshot(spark, quarantine.path, version))
-            mine = there.where(there[RUN_ID] == self.run.name)
-            count, checks = _odd(mine.where(mine[TARGET_ID] == out.table_id))
+            mine = zip(RUN, (self.source.identity, out.table_id, self.run.name), strict=True)
+            for name, value in mine:
+                there = there.where(there[name] == value)
+            count, checks = _odd(there)
             if count != left:
                 raise SourceError(
                     f"of {self.found.rows.total:,} rows {written.rows:,} are scored in "
@@ -339,6 +359,31 @@ class _Writing(NamedTuple):
         transfer = Transfer(self.run.name, self.run.mode, written, aside)
         return replace(report, transfer=transfer)
 
+    def _first(
+        self, spark: SparkSession, out: Target, quarantine: Target, violating: DataFrame
+    ) -> int:
+        """Put rows aside, unless that is done, and return the version of the quarantine.
+
+        Raises:
+            SourceError: where that was done, and others have changed the table since.
+        """
+        assert out.path is not None
+        assert quarantine.path is not None
+        commit = self._once(quarantine, violating, _ROWS)
+        finished = find_commit(spark, out.path, self.run.app, _ROWS) is not None
+        if not finished and is_rewritten(spark, quarantine.path, commit.version):
+            raise SourceError(
+                f"the run {self.run.name} was not finished, and others have changed "
+                f"{quarantine.place.name} since: delete the rows whose {RUN_ID} is "
+                f"{self.run.name} there, and give another run id"
+            )
+        if commit.rows is not None and commit.rows != self.found.rows.violating:
+            raise SourceError(
+                f"{commit.rows:,} rows were put aside in {quarantine.place.name}, of "
+                f"{self.found.rows.violating:,} that violate"
+            )
+        return commit.version
+
     def _with(self, count: int, checks: tuple[CheckResult, ...]) -> Report:
         """Return the report with rows whose predictions violate."""
         rows = self.found.rows
@@ -346,9 +391,7 @@ class _Writing(NamedTuple):
         return replace(self.found, rows=rows, checks=(*self.found.checks, *checks))
 
     def _scored(self, mode: OnViolation) -> DataFrame:
-        # A table needs no values beside the rows that hold them.
-        policy = replace(self.scoring.policy, on_violation=mode, show_values=False)
-        return self.scoring._replace(policy=policy).frame(self.source.frame)
+        return self.scoring.under(mode).frame(self.source.frame)
 
     def _violating(self, out: Target) -> DataFrame:
         rows = self.source.frame

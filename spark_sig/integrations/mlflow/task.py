@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from spark_sig.errors import ROW_ERROR, ModelError, Violation, ViolationError
 from spark_sig.integrations.mlflow.artifacts import Artifacts
+from spark_sig.integrations.mlflow.clocks import instants
 from spark_sig.integrations.mlflow.feeds import feed
 from spark_sig.integrations.mlflow.predictions import held
 from spark_sig.integrations.mlflow.predictor import predictor
@@ -55,10 +56,10 @@ class Score(NamedTuple):
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
             if batch.num_rows:
-                yield self._scored(as_source(batch, self.columns))
+                yield self._scored(as_source(batch, self.columns), batch.num_rows)
 
-    def _scored(self, source: pa.RecordBatch) -> pa.RecordBatch:
-        outcome = run_batch(self.plan, source, rows=source.num_rows)
+    def _scored(self, source: pa.RecordBatch, count: int) -> pa.RecordBatch:
+        outcome = run_batch(self.plan, source, rows=count)
         if outcome.found and self.plan.policy.on_violation == "raise":
             raise ValueError(ROW_ERROR + str(_first(self.plan, outcome)))
         rows = np.flatnonzero(conforming(outcome))
@@ -69,12 +70,12 @@ class Score(NamedTuple):
             assert plan is not None
             if given.found and self.plan.policy.on_violation == "raise":
                 raise ValueError(ROW_ERROR + str(_first(plan, given)))
-            good, columns = rows[conforming(given)], list(given.columns)
+            good, columns = rows[conforming(given)], self._typed(given.columns)
             if given.found:
                 fits = pa.array(conforming(given))
                 columns = [column.filter(fits) for column in columns]
         if self.plan.policy.on_violation != "tag":
-            return self._batch(source, good, columns)
+            return self._batch(source, count, good, columns)
         tagged = dict[int, list[Violation]](row_violations(self.plan, outcome))
         if plan is not None and given is not None:
             tagged |= {int(rows[at]): v for at, v in row_violations(plan, given).items()}
@@ -103,10 +104,10 @@ class Score(NamedTuple):
         return [pa.nulls(0, self.output.field(first + at).type) for at in range(len(self.outputs))]
 
     def _batch(
-        self, source: pa.RecordBatch, good: Positions, predictions: list[pa.Array]
+        self, source: pa.RecordBatch, count: int, good: Positions, predictions: list[pa.Array]
     ) -> pa.RecordBatch:
         kept = self._beside(source)
-        if len(good) < source.num_rows:
+        if len(good) < count:
             chosen = pa.array(good)
             kept = [column.take(chosen) for column in kept]
         return self._declared([*kept, *predictions])
@@ -148,6 +149,21 @@ class Score(NamedTuple):
     def _declared(self, columns: list[pa.Array]) -> pa.RecordBatch:
         arrays = [as_declared(c, self.output.field(i).type) for i, c in enumerate(columns)]
         return pa.RecordBatch.from_arrays(arrays, schema=self.output)
+
+    def _typed(self, predictions: Sequence[pa.Array]) -> list[pa.Array]:
+        """Return predictions under the types that were declared for their columns."""
+        made = []
+        for place, column in enumerate(predictions):
+            dtype = self.output.field(len(self.kept) + place).type
+            if "tz=" in str(dtype):
+                column = instants(column, self.zone)
+            try:
+                made.append(as_declared(column, dtype))
+            except pa.ArrowInvalid:  # whose text shows the value
+                raise ModelError(
+                    f"{MODEL_ERROR}a value cannot be stored as {dtype} without a loss"
+                ) from None
+        return made
 
 
 def _first(plan: EnforcementPlan, outcome: Outcome) -> Violation:
