@@ -279,6 +279,12 @@ def test_values_in_errors_of_others_are_not_shown() -> None:
         "Job aborted: Traceback (most recent call last):\n  File …\nValueError: invalid 'secret'",
         'java.lang.NumberFormatException: For input string: "secret"',
         "[INCONSISTENT_BEHAVIOR_CROSS_VERSION.PARSE_DATETIME_BY_NEW_PARSER] Fail to parse 'secret'",
+        "[DELTA_CONCURRENT_APPEND.WITH_PARTITION_HINT] data in the partition [who=secret]",
+        "[DELTA_CONCURRENT_DELETE_READ.WITH_PARTITION_HINT] the partition [who=secret] that was",
+        "[DELTA_REPLACE_WHERE_MISMATCH] Written data does not conform to '(who = 'secret')'",
+        "[DELTA_CONCURRENT_APPEND] ConcurrentAppendException: Files were added to partition "
+        "[who=secret] by a concurrent update",
+        "ConcurrentDeleteReadException: files were deleted (for example who=secret/part-0.parquet)",
     ]
     for text in shown:
         assert "secret" not in first_line(text)

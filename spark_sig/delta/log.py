@@ -266,15 +266,20 @@ def reraise_cancelled(error: Exception) -> None:
 
 
 # The conditions of errors that say which values they are about: data exceptions and constraints
-# (SQLSTATE 22 and 23), by the names that Spark and Delta have for them, as some give no state.
+# (SQLSTATE 22 and 23), by the names that Spark and Delta have for them, as some give no state, and
+# Delta's errors about partitions.
 _OF_VALUES = re.compile(
     r"\[(?P<name>CAST_INVALID_INPUT|[A-Z_]*OVERFLOW[A-Z_]*|NUMERIC_VALUE_OUT_OF_RANGE[A-Z_.]*"
     r"|DIVIDE_BY_ZERO|CANNOT_PARSE_[A-Z_]+|MALFORMED_[A-Z_.]+|CONVERSION_INVALID_INPUT"
     r"|INVALID_(?:DATE|TIMESTAMP)[A-Z_]*|[A-Z_]*EXCEED_(?:CHAR_VARCHAR|LIMIT)_[A-Z_]+"
     r"|DELTA_VIOLATE_[A-Z_]+|DELTA_NOT_NULL_CONSTRAINT_VIOLATED|USER_RAISED_EXCEPTION"
+    r"|DELTA_CONCURRENT_[A-Z_]+\.WITH_PARTITION_HINT|DELTA_REPLACE_WHERE_MISMATCH"
     r"|INCONSISTENT_BEHAVIOR_CROSS_VERSION\.[A-Z_]+)\]"
 )
-_JAVA_OF_VALUES = re.compile(r"(?P<name>NumberFormatException|DateTimeParseException): ")
+_JAVA_OF_VALUES = re.compile(
+    r"(?P<name>NumberFormatException|DateTimeParseException"
+    r"|Concurrent(?:Append|Delete)\w*Exception): "
+)
 
 # What Python raises about the machine or Spark, and we do; anything else may be about values.
 _TOLD = re.compile(
