@@ -30,7 +30,7 @@ class Place:
 
     Args:
         name: what it was called.
-        sql: what it is called in SQL; a path is spelt in full.
+        sql: what it is called in SQL, spelt in full, whether the table is there or not.
     """
 
     name: str
@@ -55,8 +55,7 @@ class Place:
             raise SourceError(f"{text!r} is neither a path nor the name of a table")
         if known and spark.catalog.getTable(text).tableType in ("VIEW", "TEMPORARY"):
             raise refuse("a view")
-        parts = re.findall(_PART, text)
-        return cls(text, ".".join(p if p.startswith("`") else quoted(p) for p in parts))
+        return cls(text, ".".join(map(quoted, _full(spark, _parts(text)))))
 
     @classmethod
     def _at(cls, spark: SparkSession, text: str, path: str) -> Place:
@@ -93,3 +92,23 @@ class Place:
         if detail["format"] != "delta":
             raise refuse(f"a table of format {detail['format']}")
         return str(detail["location"])
+
+
+def _parts(name: str) -> list[str]:
+    """Return the parts of a name in SQL, as they are."""
+    parts = re.findall(_PART, name)
+    return [p[1:-1].replace("``", "`") if p.startswith("`") else p for p in parts]
+
+
+def _full(spark: SparkSession, parts: list[str]) -> list[str]:
+    """Return the parts of a table's name with those that the session adds to it.
+
+    A first part is a catalog where the session has one of that name, and a database else.
+    """
+    catalog = spark.catalog.currentCatalog()
+    if len(parts) == 1:
+        return [catalog, *_parts(spark.catalog.currentDatabase()), *parts]
+    first = parts[0]
+    if first == "spark_catalog" or spark.conf.get(f"spark.sql.catalog.{first}", None) is not None:
+        return parts
+    return [catalog, *parts]

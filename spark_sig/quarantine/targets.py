@@ -88,7 +88,9 @@ class Target:
     def spots(self) -> frozenset[str]:
         """What the place goes by: where it lies, as far as that is known, and its name in SQL."""
         path = self.path or self.place.path
-        return frozenset([self.place.sql, *([_plain(path)] if path else [])])
+        # the session's catalog takes names for the same whatever their case
+        names = [self.place.sql.lower()] if self.place.path is None else []
+        return frozenset([*names, *([_plain(path)] if path else [])])
 
     def refuse_misfit(self, columns: StructType, mode: str = "append") -> None:
         """Refuse a table that does not take the columns, before anything is written.
