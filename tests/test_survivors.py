@@ -78,9 +78,94 @@ def test_a_table_that_is_replaced_between_the_two_commits_is_noticed(
         with pytest.raises(SourceError, match="was replaced while the run second wrote to it"):
             tables.run(run_id="second")
     held = tables.held()
-    with pytest.raises(SourceError, match="before that was made anew, or as it was"):
+    with pytest.raises(SourceError, match=r"before or as the table .* was made anew"):
         tables.run(run_id="second")
     assert tables.held() == held
+
+
+def test_a_name_is_not_used_with_another_quarantine(
+    tables: Tables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What conforms would be written again; with another table for it the run is another one."""
+    other, elsewhere = tables.bad.parent / "other", tables.good.parent / "elsewhere"
+    tables.run(run_id="once")
+    held = tables.held()
+    with pytest.raises(SourceError, match=r"good \(version 1\) with another quarantine"):
+        tables.run(run_id="once", quarantine=other)
+    assert tables.held() == held
+    tables.run(run_id="once", conformed=elsewhere)
+    assert [row["b"] for row in tables.read(elsewhere)].count(0) == 1
+    # begun with one, and finished with the other one
+    crash(monkeypatch, 1, lambda: tables.run(run_id="twice"))
+    tables.run(run_id="twice", quarantine=other)
+    held = tables.held()
+    with pytest.raises(SourceError, match="with another quarantine"):
+        tables.run(run_id="twice")
+    assert tables.held() == held
+
+
+def test_a_name_is_not_used_again_for_a_source_that_was_replaced(tables: Tables) -> None:
+    tables.run(run_id="once")
+    make_anew(tables, tables.source, "REPLACE")
+    for _ in range(2):
+        with pytest.raises(SourceError, match=r"good \(version 1\) from a table that another one"):
+            tables.run(run_id="once")
+    assert tables.held() == (fitting((0, 20)), violating((0, 20)))
+    tables.run(run_id="twice")
+    assert tables.run(run_id="once", mode="overwrite").rows.total == 20
+    assert tables.held() == (fitting((0, 20)), violating((0, 20)))
+
+
+@pytest.mark.parametrize(
+    ("run_id", "commits"), [("once", 1), slow(None, 1), slow("once", 2), slow(None, 2)]
+)
+def test_rows_that_violate_are_not_written_twice_where_the_quarantine_is_replaced(
+    tables: Tables, monkeypatch: pytest.MonkeyPatch, run_id: str | None, commits: int
+) -> None:
+    """Also where the run was finished, and no row conforms."""
+    if commits == 2:
+        rows = tables.rows(0, 20).where("id % 10 IN (3, 4)")
+        rows.write.format("delta").mode("overwrite").save(str(tables.source))
+    crash(monkeypatch, commits, lambda: tables.run(run_id=run_id), raises=commits == 1)
+    make_anew(tables, tables.bad, "REPLACE")
+    for _ in range(2):
+        with pytest.raises(SourceError, match="was made anew, and has rows in the quarantine"):
+            tables.run(run_id=run_id)
+    assert tables.held() == ([], violating((0, 20)))
+    if commits == 1:  # what was not finished is said to others, and can be repeated
+        begun = tables.read(tables.bad)[0]["_run_id"]
+        (remark,) = tables.run(run_id="other").warnings
+        assert "was not finished when one of the tables was replaced" in remark
+        tables.spark.sql(f"DELETE FROM delta.`{tables.bad}` WHERE _run_id = '{begun}'")
+        tables.run(run_id=run_id)
+        assert tables.held() == (fitting((0, 20), (0, 20)), violating((0, 20), (0, 20)))
+
+
+def test_tables_of_a_catalog_are_known_by_their_full_names(
+    tables: Tables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A table that was dropped is the same by a short name, and none of another database."""
+    sql, before = tables.spark.sql, tables.spark.catalog.currentDatabase()
+    for name in ("one", "two"):
+        sql(f"CREATE DATABASE IF NOT EXISTS {name}")
+    try:
+        sql("USE one")
+        crash(monkeypatch, 1, lambda: tables.run(run_id="once", conformed="fits"))
+        sql("DROP TABLE fits")
+        for name in ("one.fits", "spark_catalog.one.Fits", "fits"):
+            with pytest.raises(SourceError, match="was made anew, and has rows in the quarantine"):
+                tables.run(run_id="once", conformed=name)
+        with pytest.raises(SignatureError, match="must go to two tables"):
+            tables.run(conformed="fits", quarantine="ONE.`fits`")
+        sql("USE two")
+        tables.run(run_id="once", conformed="fits")
+        found = sorted(row["b"] for row in tables.spark.table("two.fits").collect())
+        assert found == fitting((0, 20))
+        assert not tables.spark.catalog.tableExists("one.fits")
+    finally:
+        sql(f"USE {before}")
+        for name in ("one", "two"):
+            sql(f"DROP DATABASE {name} CASCADE")
 
 
 @pytest.mark.slow
@@ -92,7 +177,7 @@ def test_what_was_not_finished_when_a_table_was_replaced_is_said(
     make_anew(tables, tables.good, "REPLACE")
     tables.rows(20, 40).write.format("delta").mode("overwrite").save(str(tables.source))
     (remark,) = tables.run(run_id="wednesday").warnings
-    assert remark.startswith("the run tuesday was not finished when the table")
+    assert remark.startswith("the run tuesday was not finished when one of the tables")
 
 
 @pytest.mark.parametrize("run", [1, 2])

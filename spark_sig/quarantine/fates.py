@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from enum import Enum
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-from spark_sig.delta.commits import Commit, is_rewritten
+from spark_sig.delta.commits import Commit, commits_after, is_rewritten
 from spark_sig.delta.log import read_snapshot, read_version
 from spark_sig.errors import SourceError, assert_never
 from spark_sig.quarantine.frames import RUN
 from spark_sig.quarantine.order import PREFIX, overtaking
+from spark_sig.quarantine.records import MOVED
+from spark_sig.quarantine.remedies import RENAME, take_out
 from spark_sig.sqltext import literal, quoted
 
 if TYPE_CHECKING:
@@ -34,8 +36,8 @@ class Fate(Enum):
     GONE = "gone"
     # another table lies where its source lay
     SOURCE_REPLACED = "source replaced"
-    # the table that its rows which conform were to go to was replaced
-    TARGET_REPLACED = "target replaced"
+    # one of the two tables was replaced
+    TABLE_REPLACED = "table replaced"
 
 
 class Left(NamedTuple):
@@ -66,9 +68,9 @@ class Left(NamedTuple):
             case Fate.OPEN:
                 return f"{name}: {lost}; repeat it by its run id, and with its rules"
             case Fate.OVERTAKEN:
+                remedy = take_out(self.run_id)
                 return (
-                    f"{name}, and cannot be, as others have written since: {lost}; delete those "
-                    f"whose _run_id is {self.run_id} from the quarantine, where there are any, and "
+                    f"{name}, and cannot be, as others have written since: {lost}; {remedy}, and "
                     "write all of them under another run id"
                 )
             case Fate.GONE:
@@ -79,13 +81,12 @@ class Left(NamedTuple):
                     f"the run {self.run_id} was begun with a table that this one has replaced, and "
                     f"was not finished: {lost}"
                 )
-                return None if self.behind and not self.begun.rows else said
-            case Fate.TARGET_REPLACED:
+                return said if self.begun.rows else None
+            case Fate.TABLE_REPLACED:
+                remedy = take_out(self.run_id, self.begun.record["target"])
                 said = (
-                    f"the run {self.run_id} was not finished when the table that its rows were to "
-                    f"go to was replaced: {lost}; delete those whose _run_id is {self.run_id} and "
-                    f"_target_id {self.begun.record['target']} from the quarantine, where there "
-                    "are any, and write all of them under another run id"
+                    f"the run {self.run_id} was not finished when one of the tables was replaced: "
+                    f"{lost}; {remedy}, and write all of them under another run id"
                 )
                 return None if self.behind and not self.begun.rows else said
             case Fate.SUPERSEDED:
@@ -108,29 +109,50 @@ def fate_of(
     later = overtaking(spark, targets, str(begun.record["mode"]), begun, commits)
     if any(commit.record.get("mode") == "overwrite" for commit in later):
         return Fate.SUPERSEDED
-    if is_gone(spark, targets, begun):
+    if _is_gone(spark, targets, begun, commits):
         return Fate.GONE
     return Fate.OVERTAKEN if later else Fate.OPEN
 
 
-def is_gone(spark: SparkSession, targets: Targets, begun: Commit) -> bool:
+def _is_gone(
+    spark: SparkSession, targets: Targets, begun: Commit, commits: Sequence[Commit]
+) -> bool:
     """Say whether others have taken all rows of a run out of the quarantine.
 
     Delta remembers the run even where RESTORE or DELETE have taken its rows away.
     """
-    return rows_left(spark, targets, begun) == 0 != begun.rows and _changed_by_others(
-        spark, targets, begun
-    )
+    gone = rows_left(spark, targets, begun) == 0 != _due(begun, commits)
+    return gone and _changed_by_others(spark, targets, begun)
 
 
-def is_undone(spark: SparkSession, targets: Targets, begun: Commit) -> bool:
+def _is_undone(spark: SparkSession, targets: Targets, begun: Commit) -> bool:
     """Say whether others than runs may have changed rows that a run has in the quarantine."""
     if begun.rows == 0 or not _changed_by_others(spark, targets, begun):
         return False
+    if _changed_by_others(spark, targets, begun, deleted=False):
+        return True
     # Rows of other runs may be deleted at any time.
-    return (
-        _changed_by_others(spark, targets, begun, deleted=False)
-        or rows_left(spark, targets, begun) != begun.rows
+    assert targets.quarantine.path is not None
+    commits = commits_after(spark, targets.quarantine.path, begun.version)
+    return rows_left(spark, targets, begun) != _due(begun, commits)
+
+
+def _due(begun: Commit, commits: Iterable[Commit]) -> int | None:
+    """Return how many rows of a run the quarantine is to have, less those that reprocess has moved.
+
+    Args:
+        begun: the run's commit in the quarantine.
+        commits: the others that say something of themselves.
+    """
+    if begun.rows is None:
+        return None
+    mine = _run_of(begun)
+    return begun.rows - sum(
+        int(rows)
+        for commit in commits
+        if commit.version > begun.version
+        for *run, rows in commit.record.get(MOVED, ())
+        if tuple(run) == mine
     )
 
 
@@ -146,13 +168,17 @@ def _changed_by_others(
 def rows_left(spark: SparkSession, targets: Targets, begun: Commit) -> int:
     """Count the rows of a run that the quarantine has now."""
     assert targets.quarantine.path is not None
-    said = begun.record
-    names = (said["source"], said["target"], said["run_id"])
     mine = " AND ".join(
-        f"{quoted(column)} = {literal(str(name))}" for column, name in zip(RUN, names, strict=True)
+        f"{quoted(column)} = {literal(name)}"
+        for column, name in zip(RUN, _run_of(begun), strict=True)
     )
     there = read_version(spark, read_snapshot(spark, targets.quarantine.path))
     return there.where(mine).count()
+
+
+def _run_of(begun: Commit) -> tuple[str, ...]:
+    """Return what tells the rows of a commit's run from those of others."""
+    return tuple(str(begun.record[name]) for name in ("source", "target", "run_id"))
 
 
 def refuse_undone(spark: SparkSession, targets: Targets, run: Run, begun: Commit) -> None:
@@ -161,9 +187,9 @@ def refuse_undone(spark: SparkSession, targets: Targets, run: Run, begun: Commit
     Raises:
         SourceError: where they may.
     """
-    if is_undone(spark, targets, begun):
+    if _is_undone(spark, targets, begun):
         raise SourceError(
             f"the run {run.run_id} was not finished, and rows of the quarantine "
-            f"{targets.quarantine.place.name} were changed since: delete those whose _run_id is "
-            f"{run.run_id} and repeat it under another run id (a stream under another name)"
+            f"{targets.quarantine.place.name} were changed since: {take_out(run.run_id)}, and "
+            f"{RENAME}"
         )

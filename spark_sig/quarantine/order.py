@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from spark_sig.delta.commits import Commit, commits_after
 from spark_sig.errors import SourceError
+from spark_sig.quarantine.remedies import RENAME, take_out
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -64,9 +65,8 @@ def refuse_overtaken(run: Run, later: Sequence[Commit]) -> None:
     if later:
         raise SourceError(
             f"the run {run.run_id} was not finished, and the run {later[-1].record['run_id']} has "
-            "written to the tables since: one of them would replace rows of the other; delete "
-            f"those whose _run_id is {run.run_id} from the quarantine, where there are any, and "
-            "repeat it under another run id (a stream under another name)"
+            "written to the tables since: one of them would replace rows of the other; "
+            f"{take_out(run.run_id)}, and {RENAME}"
         )
 
 

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 
     from spark_sig.quarantine.targets import Target
 
+# What commits of reprocess say of the rows that they take out: what tells their runs apart
+# (frames.RUN), and how many of each.
+MOVED = "moved"
+
 
 class Records:
     """The runs of one table, each look taken once, and only where it is wanted.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -13,12 +13,17 @@ from spark_sig.delta.commits import Commit, Stamp, find_commit
 from spark_sig.errors import SignatureError, SourceError
 from spark_sig.quarantine.fates import Fate, Left, fate_of, rows_left
 from spark_sig.quarantine.order import PREFIX
-from spark_sig.quarantine.survivors import Pair, before_conformed, into, refuse_survivors
+from spark_sig.quarantine.survivors import Pair, into, refuse_survivors
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
     from spark_sig.quarantine.targets import Target, Targets
+
+
+# How the names end that calls of reprocess commit under, and what follows in those that they are
+# begun under.
+CALL, BEGUN = ":reprocess", ":begun"
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +187,7 @@ class Runs:
 
         Raises:
             SourceError: where a run was not finished, and cannot be known to be the one that is
-                repeated, or a table has been replaced since.
+                repeated, or the tables have its rows by other ids than there are now.
         """
         pair = Pair.of(self.spark, self.targets)
         self._refuse_survivors(pair, run_id, newest if version is None else version, rules)
@@ -191,16 +196,7 @@ class Runs:
             run_id = self.default_id(version, rules)
         if run_id is not None:
             begun = self.begun(run_id)
-            if begun is None and any(
-                one.run_id == run_id and one.fate is Fate.SOURCE_REPLACED and one.begun.rows != 0
-                for one in left
-            ):
-                raise SourceError(
-                    f"the run {run_id} was begun with a table that another one has replaced at "
-                    f"{self.place}, and was not finished: delete the rows whose _run_id is "
-                    f"{run_id} from the quarantine, and give another run id"
-                )
-            return TakenUp(run_id, begun, tuple(one for one in left if one.run_id != run_id))
+            return TakenUp(run_id, begun, tuple(one for one in left if one.begun != begun))
         waiting = [one for one in left if one.fate is Fate.OPEN and not one.behind]
         if waiting and not self.source:
             raise SourceError(
@@ -235,51 +231,39 @@ class Runs:
         conformed, quarantine = self.targets
         if not self.targets.exist or not pair.quarantine.names:
             return ()
-        apps = pair.quarantine.names - reprocess_names(quarantine.table_id) - pair.conformed.names
+        calls = {*reprocess_names(quarantine.table_id)}
+        apps = pair.quarantine.names - calls - pair.conformed.names
         if not apps:
             return ()
-        left = []
         # One that the table's history no longer has is long past.
         commits = pair.quarantine.commits
+        # Tables in whose place the other one lies; one that was dropped is known no more.
+        here = [c for c in commits if c.record["app"] in pair.conformed.names]
+        lives = {conformed.table_id, *(c.record.get("target") for c in here)}
+        left = []
         for commit in commits:
             record = commit.record
-            if record["app"] in apps and record.get("target") == conformed.table_id:
-                fate = self._fate(commit, commits)
-                if fate is not None:
-                    behind = any(self._has_left(commit, one, apps) for one in commits)
-                    left.append(Left(str(record["run_id"]), commit, fate, behind))
-        for commit in self._before_replaced(pair, apps):
-            behind = any(self._has_left(commit, one, apps) for one in commits)
-            left.append(Left(str(commit.record["run_id"]), commit, Fate.TARGET_REPLACED, behind))
+            begun = record["app"] in apps and record.get("target") in lives
+            if begun and (fate := self._fate(commit, commits)):
+                behind = any(self._has_left(commit, one, apps) for one in commits)
+                left.append(Left(str(record["run_id"]), commit, fate, behind))
         return tuple(left)
-
-    def _before_replaced(self, pair: Pair, apps: Set[str]) -> Iterator[Commit]:
-        """Yield the first commits of runs that were not finished as the other table was replaced.
-
-        One that was dropped no longer says which runs were.
-        """
-        before = [c for c in before_conformed(self.targets, pair) if self._is_mine(c)]
-        replaced = {c.record["target"] for c in before if c.record["app"] in pair.conformed.names}
-        for commit in before:
-            record = commit.record
-            if (
-                record["app"] in apps
-                and record["target"] in replaced
-                and (not commit.rows or rows_left(self.spark, self.targets, commit))
-            ):
-                yield commit
-
-    def _is_mine(self, commit: Commit) -> bool:
-        return bool(commit.record.get("source") == self.source)
 
     def _fate(self, begun: Commit, commits: Sequence[Commit]) -> Fate | None:
         """Say what became of a run that is not finished; None where it is none of the source's."""
         if begun.record["app"] == self._name(str(begun.record["run_id"])):
             return fate_of(self.spark, self.targets, begun, commits)
-        if not self.place or begun.record.get("place") != self.place:
+        if not self._is_mine(begun):
             return None
-        gone = rows_left(self.spark, self.targets, begun) == 0 != begun.rows
-        return None if gone else Fate.SOURCE_REPLACED
+        if rows_left(self.spark, self.targets, begun) == 0 != begun.rows:
+            return None
+        same = begun.record["source"] == self.source
+        return Fate.TABLE_REPLACED if same else Fate.SOURCE_REPLACED
+
+    def _is_mine(self, commit: Commit) -> bool:
+        """Say whether a commit's run was from the source, or from one that it has replaced."""
+        source, place = (commit.record.get(name) for name in ("source", "place"))
+        return source == self.source or (self.place != "" and place == self.place)
 
     def _has_left(self, begun: Commit, other: Commit, apps: Set[str]) -> bool:
         """Say whether another run of the same rules came after one, and was finished."""
@@ -292,7 +276,7 @@ class Runs:
     def _refuse_survivors(
         self, pair: Pair, run_id: str | None, version: int | None, rules: Rules
     ) -> None:
-        """Refuse a run that one of the tables has rows of from before the other was made anew.
+        """Refuse a run that one of the tables has rows of by other ids than there are now.
 
         Raises:
             SourceError: where one has: they would be there twice.
@@ -300,16 +284,18 @@ class Runs:
         if rules.mode != "append":
             return
         name = self.default_id(version, rules) if run_id is None else run_id
-        if self._name(name) in pair.quarantine.names:
-            return  # it is known under the ids that the tables have now
+        if self._name(name) in pair.conformed.names:
+            return  # it is finished, by the ids that there are
 
         def same(commit: Commit) -> bool:
+            record = commit.record
             if run_id is not None:
-                return self._is_mine(commit) and commit.record["run_id"] == run_id
-            known = version is not None and commit.record.get("version") == version
-            return self._is_mine(commit) and known and not rules.differ(commit)
+                return self._is_mine(commit) and record["run_id"] == run_id
+            known = version is not None and record.get("version") == version
+            return known and record["source"] == self.source and not rules.differ(commit)
 
-        refuse_survivors(self.spark, self.targets, pair, self._prefix, same)
+        named = run_id is not None
+        refuse_survivors(self.spark, self.targets, pair, self._prefix, same, named=named)
 
     def _commit(self, target: Target, app: str) -> Commit | None:
         return None if target.path is None else find_commit(self.spark, target.path, app, 1)
@@ -325,14 +311,14 @@ def run_prefix(source: str, targets: Targets) -> str:
     return f"{PREFIX}:{digest([source, *targets.ids])[:16]}:"
 
 
-def reprocess_names(quarantine: str) -> set[str]:
-    """Return the names that calls of ``reprocess`` commit under in a quarantine.
+def reprocess_names(quarantine: str) -> tuple[str, str]:
+    """Return the names that calls of ``reprocess`` commit under, and are begun under.
 
     Args:
         quarantine: the id of the table.
     """
-    name = f"{PREFIX}:{digest(quarantine)[:16]}:reprocess"
-    return {name, f"{name}:begun"}
+    name = f"{PREFIX}:{digest(quarantine)[:16]}{CALL}"
+    return name, f"{name}{BEGUN}"
 
 
 def digest(document: object) -> str:

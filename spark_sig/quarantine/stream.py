@@ -112,9 +112,8 @@ class ConformBatches:
         first, second = (commit_of(target, run, frame) for target in reversed(targets))
         for found in filter(None, (first, second)):
             self._refuse_other(run, frame, found)
-        if first is None and second is None:
-            self._refuse_survivors(spark, targets, run)
         if second is None:
+            self._refuse_survivors(spark, targets, run)
             run = self._staged(run, source, targets, first)
             rows = Rows.of(staged(source, run), self._asked)
             if first is None:
@@ -136,7 +135,7 @@ class ConformBatches:
         return stage(source, targets.quarantine, run)
 
     def _refuse_survivors(self, spark: SparkSession, targets: Targets, run: Run) -> None:
-        """Refuse a batch that one of the tables has, where the other was made anew since."""
+        """Refuse a batch that one of the tables has, where the other is another one since."""
         if self._known == targets.ids:
             return  # of the batches since, none was begun before
 
@@ -144,8 +143,8 @@ class ConformBatches:
             said = commit.record
             return (said.get("source"), said["run_id"]) == (self._identity, run.run_id)
 
-        pair = Pair.of(spark, targets)
-        refuse_survivors(spark, targets, pair, run_prefix(self._identity, targets), same)
+        pair, prefix = Pair.of(spark, targets), run_prefix(self._identity, targets)
+        refuse_survivors(spark, targets, pair, prefix, same, named=True)
         self._known = targets.ids
 
     @property

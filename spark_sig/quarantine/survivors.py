@@ -1,7 +1,8 @@
-"""Survivors: rows that runs have written to one of two tables before the other was made anew.
+"""Survivors: rows of a run that the tables have from before one of its tables was another.
 
-A table that was dropped, or replaced, has another id, and knows nothing of the runs before.  Were
-one of these repeated, the table that has stayed would have its rows twice.
+A run is known by the ids of its source and its two tables, and one that was made anew has another
+id.  A table that was replaced keeps its history, and what it knows of runs by the ids that there
+were; one that was dropped forgets all.  Were such a run repeated, its rows would be there twice.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from spark_sig.delta.commits import Commit
 from spark_sig.errors import SourceError
 from spark_sig.quarantine.fates import rows_left
 from spark_sig.quarantine.records import Records
+from spark_sig.quarantine.remedies import RENAME, take_out
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -47,21 +49,16 @@ def into(targets: Targets) -> dict[str, object]:
     }
 
 
-def before_conformed(targets: Targets, pair: Pair) -> Iterator[Commit]:
-    """Yield the commits in a quarantine from before the other table was made anew."""
-    for commit in pair.quarantine.commits:
-        if _is_of_another(commit, targets.conformed, "target"):
-            yield commit
-
-
 def refuse_survivors(
     spark: SparkSession,
     targets: Targets,
     pair: Pair,
     prefix: str,
     same: Callable[[Commit], bool],
+    *,
+    named: bool,
 ) -> None:
-    """Refuse a run that one of the tables has rows of from before the other was made anew.
+    """Refuse a run that one of the tables has rows of by other ids than there are now.
 
     Args:
         spark: the session.
@@ -69,48 +66,57 @@ def refuse_survivors(
         pair: what is recorded in them.
         prefix: how the names begin that the source's runs into just these two commit under.
         same: says whether a commit is of the run that is to be carried out.
+        named: whether somebody has given it its name, which means the same rows whatever
+            quarantine it goes to.
 
     Raises:
         SourceError: where one has: they would be there twice.
     """
     conformed, quarantine = targets
-    if not all(name.startswith(prefix) for name in pair.quarantine.names):
-        for commit in before_conformed(targets, pair):
-            finished = commit.record["app"] in pair.conformed.names
-            if same(commit) and (finished or rows_left(spark, targets, commit)):
-                raise SourceError(_of_quarantine(commit, conformed, finished=finished))
-    if all(name.startswith(prefix) for name in pair.conformed.names):
-        return
-    for commit in pair.conformed.commits:
-        if _is_of_another(commit, quarantine, "quarantine") and same(commit) and commit.rows != 0:
+    for commit in _by_other_ids(pair.conformed, prefix):
+        here = named or _is_into(commit, quarantine, "quarantine")
+        if here and same(commit) and commit.rows != 0:
             raise SourceError(
                 f"the run {commit.record['run_id']} has written rows to {conformed.place.name} "
-                f"(version {commit.version}) before the quarantine {quarantine.place.name} was "
-                "made anew: they would be there twice; bring that quarantine back, or take those "
-                "rows out, and give the run another id (run_id), a stream another name"
+                f"(version {commit.version}) {_before(commit, targets)}: they would be there "
+                f"twice; {RENAME}, and where its rows are the same, take those that are there out "
+                "of both tables first"
             )
+    for commit in _by_other_ids(pair.quarantine, prefix):
+        if _is_into(commit, conformed, "target") and same(commit):
+            finished = commit.record["app"] in pair.conformed.names
+            if finished or rows_left(spark, targets, commit):
+                remedy = take_out(commit.record["run_id"], commit.record["target"])
+                raise SourceError(
+                    f"the run {commit.record['run_id']} was {'finished' if finished else 'begun'} "
+                    f"{_before(commit, targets)}, and has rows in the quarantine "
+                    f"{quarantine.place.name}, which would be there twice: {remedy}"
+                    + (f", and {RENAME}" if finished else "")
+                )
 
 
-def _of_quarantine(commit: Commit, conformed: Target, *, finished: bool) -> str:
-    run_id, name = commit.record["run_id"], conformed.place.name
-    delete = (
-        f"delete those whose _run_id is {run_id} and _target_id {commit.record['target']} from it"
-    )
-    if finished:
-        # It was made of its own rows, or of none, or the run wrote to it as it was replaced.
-        return (
-            f"the run {run_id} has written to the table {name} before that was made anew, or as it "
-            f"was: its rows may be in it, and in the quarantine; {delete}, and what {name} has of "
-            "them from that one, and give the run another id (run_id), a stream another name"
-        )
-    return (
-        f"the run {run_id} was begun before the table {name} was made anew, and has rows in the "
-        f"quarantine, which would be there twice: {delete}"
-    )
+def _by_other_ids(records: Records, prefix: str) -> Iterator[Commit]:
+    """Yield the commits of runs of other sources, or of tables that were made anew."""
+    if not all(name.startswith(prefix) for name in records.names):
+        for commit in records.commits:
+            if not str(commit.record["app"]).startswith(prefix):
+                yield commit
 
 
-def _is_of_another(commit: Commit, target: Target, what: str) -> bool:
-    """Say whether a commit's run has written to another table than this one, in its place."""
+def _is_into(commit: Commit, target: Target, what: str) -> bool:
+    """Say whether a commit's run has written to a table, or to another one in its place."""
     record = commit.record
     there = not target.spots.isdisjoint(record.get(f"{what}_at", ()))
-    return there and record.get(what) != target.table_id
+    return there or record.get(what) == target.table_id
+
+
+def _before(commit: Commit, targets: Targets) -> str:
+    """Say which of a run's tables was another one."""
+    record, (conformed, quarantine) = commit.record, targets
+    if record.get("target") != conformed.table_id:
+        return f"before or as the table {conformed.place.name} was made anew"
+    if record.get("quarantine") == quarantine.table_id:
+        return f"from a table that another one has replaced at {record.get('place')}"
+    if _is_into(commit, quarantine, "quarantine"):
+        return f"before or as the quarantine {quarantine.place.name} was made anew"
+    return f"with another quarantine ({', '.join(record.get('quarantine_at', ()))})"
