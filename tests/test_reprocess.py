@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import shutil
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -334,6 +335,36 @@ def test_rows_that_were_moved_to_a_table_that_is_gone(
         tables.reprocess(NEWER)
     tables.reprocess(NEWER, abandon=True)
     assert held(tables) == ([*fitting((0, 20)), None, None], [4, 14])
+
+
+def test_rows_that_were_moved_are_not_moved_again_where_the_quarantine_was_replaced(
+    tables: Tables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tables.run()
+    crash(monkeypatch, 2, lambda: tables.reprocess(NEWER))
+    bad = f"delta.`{tables.bad}`"
+    tables.spark.sql(f"CREATE OR REPLACE TABLE {bad} USING delta AS SELECT * FROM {bad}")
+    for _ in range(2):
+        with pytest.raises(SourceError, match=r"were being moved when it was replaced.*abandon"):
+            tables.reprocess(NEWER)
+    tables.spark.sql(f"DELETE FROM {bad} WHERE b IS NULL")
+    tables.reprocess(NEWER, abandon=True)
+    # once is enough
+    tables.reprocess(NEWER)
+    assert held(tables) == ([*fitting((0, 20)), None, None], [4, 14])
+
+
+@pytest.mark.slow
+def test_rows_of_thousands_of_runs_move(tables: Tables) -> None:
+    """Runs are looked up, not compared one by one: Spark cannot compile so many comparisons."""
+    rows = tables.spark.range(6_000).selectExpr("id", "IF(id % 2 = 0, NULL, 5000000000) AS b")
+    tables.run(data=rows.selectExpr("*", "CAST(NULL AS string) AS t"), run_id="once")
+    names = """concat("orders/", id DIV 2, IF(id % 3 = 0, "'s", ""))"""
+    tables.spark.sql(f"UPDATE delta.`{tables.bad}` SET _run_id = {names}")
+    began = time.monotonic()
+    assert tables.reprocess(NEWER).rows.valid == 3_000
+    assert time.monotonic() - began < 120
+    assert len(tables.read(tables.good)) == len(tables.read(tables.bad)) == 3_000
 
 
 @pytest.mark.slow

@@ -7,7 +7,8 @@ import json
 from typing import TYPE_CHECKING, NamedTuple
 
 from spark_sig.errors import SignatureError
-from spark_sig.sqltext import literal, quoted
+from spark_sig.quarantine.conditions import Term, condition
+from spark_sig.sqltext import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -85,24 +86,13 @@ def replaced_partitions(source: DataFrame, targets: Targets) -> Replaced:
     found = source.selectExpr(*text).distinct().limit(MOST + 1).collect()
     if len(found) > MOST:
         raise SignatureError(f"more than {MOST:,} partitions would be replaced", path="mode")
-    parts = sorted(
-        " AND ".join(
-            _is(quoted(name), row[at], kinds[name.lower()]) for at, name in enumerate(columns)
-        )
-        for row in found
-    )
+    terms = [Term(name, kinds[name.lower()], blank=True) for name in columns]
     lower = [name.lower() for name in columns]
     values = sorted(json.dumps([*zip(lower, row, strict=True)]) for row in found)
     names = tuple(hashlib.sha256(value.encode()).hexdigest()[:16] for value in values)
-    condition = " OR ".join(f"({part})" for part in parts) or "false"
-    return Replaced(condition, names if len(names) <= NAMED else None)
+    where = condition(terms, sorted(found, key=str))
+    return Replaced(where, names if len(names) <= NAMED else None)
 
 
 def _kinds(schema: StructType) -> dict[str, str]:
     return {field.name.lower(): field.dataType.simpleString() for field in schema.fields}
-
-
-def _is(column: str, value: str | None, kind: str) -> str:
-    if not value:  # Delta keeps an empty text as NULL
-        return f"({column} IS NULL OR CAST({column} AS string) = '')"
-    return f"{column} = CAST({literal(value)} AS {kind})"

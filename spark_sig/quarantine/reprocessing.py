@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple
 
 from spark_sig.compile.spark import source_schema
-from spark_sig.delta.commits import Commit, find_commit, is_rewritten, last_number
+from spark_sig.delta.commits import (
+    Commit,
+    find_commit,
+    is_rewritten,
+    last_number,
+    named_commit,
+    transactions,
+)
 from spark_sig.delta.conflicts import until_committed
 from spark_sig.delta.log import read_snapshot, read_version, reraise_cancelled, spark_errors
 from spark_sig.errors import SignatureError, SourceError
@@ -18,6 +25,7 @@ from spark_sig.plan import EnforcementPlan
 from spark_sig.planner import VIOLATIONS, Engine, plan_enforcement
 from spark_sig.policy import Policy
 from spark_sig.quarantine.asked import Asked
+from spark_sig.quarantine.conditions import Term, condition
 from spark_sig.quarantine.frames import (
     ADDED,
     RUN,
@@ -27,12 +35,14 @@ from spark_sig.quarantine.frames import (
     refuse_added,
     still_violating,
 )
-from spark_sig.quarantine.runs import Rules, Run, reprocess_names
+from spark_sig.quarantine.order import PREFIX
+from spark_sig.quarantine.records import MOVED
+from spark_sig.quarantine.runs import BEGUN, CALL, Rules, Run, reprocess_names
 from spark_sig.quarantine.targets import APPEND_ONLY, FORGETS, Target, Targets
 from spark_sig.quarantine.transfer import Rows, refuse_uncounted, told, written
 from spark_sig.report import Report, Transfer
 from spark_sig.sources import Resolved, active_session
-from spark_sig.sqltext import literal, quoted
+from spark_sig.sqltext import quoted
 from spark_sig.tally import Tally
 
 if TYPE_CHECKING:
@@ -50,6 +60,9 @@ _ATTEMPTS = 20
 
 # What a call's first commit says of the runs whose rows it moves.
 _OF = "runs"
+
+# What tells runs apart.
+_RUN = [Term(name) for name in RUN]
 
 # What the commits of a call say that was ended before it had moved anything.
 _ENDED = "ended"
@@ -154,7 +167,7 @@ def _reprocessed(
     _wide(newest.frame, rows)  # refuses what cannot stay in the quarantine
     # refuses too many, before anything is begun
     runs = _runs(newest.frame, chosen)
-    there = newest.frame.where(_condition(runs))
+    there = newest.frame.where(condition(_RUN, runs))
     good = targets.conformed.made(rows.conforming(), ())
     targets = Targets(good, targets.quarantine)
     good.refuse_rows(Rows.of(_as_it_was(replace(newest, frame=there)), asked).conforming())
@@ -194,10 +207,13 @@ def _begun(targets: Targets, rows: Rows, chosen: tuple[str, ...], abandon: bool)
     """
     place, asked, spark = targets.quarantine, rows.asked, rows.source.frame.sparkSession
     assert place.path is not None
-    app, intent = sorted(reprocess_names(place.table_id))
+    app, intent = reprocess_names(place.table_id)
     # The numbers first, and then the version that it is for.
-    first, second = last_number(spark, place.path, intent), last_number(spark, place.path, app)
-    begun = find_commit(spark, place.path, intent, first) if first > second else None
+    numbers = transactions(spark, place.path, f"{PREFIX}:")
+    first, second = numbers.get(intent, -1), numbers.get(app, -1)
+    begun = named_commit(spark, place.path, intent, first) if first > second else None
+    if begun is not None and _OF not in begun.record:
+        begun = None  # of a release that did not say
     if first > second and begun is None and not abandon:
         raise SourceError(
             f"rows of {place.place.name} were being moved, and its history no longer says where "
@@ -233,10 +249,39 @@ def _begun(targets: Targets, rows: Rows, chosen: tuple[str, ...], abandon: bool)
     run = Run(
         f"reprocess-{number}", app, place.table_id, target, version, asked.rules, number, record
     )
+    _end_older(place, rows, run, numbers, abandon=abandon)
     runs = _runs(_read(spark, place, version).frame, chosen)
     intended = replace(run, app=intent)
     written(place, _nothing(place, rows), intended, said={_OF: runs}, retry=False)
     return Begun(run, runs)
+
+
+def _end_older(
+    place: Target, rows: Rows, run: Run, numbers: Mapping[str, int], *, abandon: bool
+) -> None:
+    """End the calls that were not finished as the quarantine was replaced.
+
+    Args:
+        place: the quarantine.
+        rows: what is in it.
+        run: the call that is about to begin.
+        numbers: the last transaction of each name that the quarantine knows.
+        abandon: whether they are given up.
+
+    Raises:
+        SourceError: where there is one, and it is not: it may have moved rows.
+    """
+    for intent, number in numbers.items():
+        app = intent.removesuffix(BEGUN)
+        older = intent.endswith(f"{CALL}{BEGUN}") and app != run.app
+        if not older or number <= numbers.get(app, -1):
+            continue
+        if not abandon:
+            raise SourceError(
+                f"rows of {place.place.name} were being moved when it was replaced, and may be in "
+                f"both tables: {_ABANDON}"
+            )
+        written(place, _nothing(place, rows), replace(run, app=app, number=number))
 
 
 def _run_of(begun: Commit, app: str, place: Target) -> Run:
@@ -304,8 +349,8 @@ def _moved(spark: SparkSession, targets: Targets, asked: Asked, begun: Begun) ->
     place, run = targets.quarantine, begun.run
     assert place.path is not None
     assert run.version is not None
-    source, condition = _read(spark, place, run.version), _condition(begun.runs)
-    there = replace(source, frame=source.frame.where(condition))
+    source, where = _read(spark, place, run.version), condition(_RUN, begun.runs)
+    there = replace(source, frame=source.frame.where(where))
     rows = Rows.of(_as_it_was(there), asked)
     new = _state(targets, run, rows) is State.BEGUN
     moved = written(targets.conformed, rows.conforming(), run, new=new)
@@ -315,8 +360,8 @@ def _moved(spark: SparkSession, targets: Targets, asked: Asked, begun: Begun) ->
         raise _changed(targets.conformed, "and what was moved may be gone")
     if is_rewritten(spark, place.path, run.version, deleted=new):
         raise _changed(place, "and some may be in both tables")
-    kept = _kept(spark, place, rows, run, condition)
-    after = _read(spark, place, kept.version).frame.where(condition)
+    kept = _kept(spark, place, rows, run, where)
+    after = _read(spark, place, kept.version).frame.where(where)
     after = after.select(*map(quoted, rows.plan.source.names))
     tally = tally_parts([(after, rows.plan)], asked.policy.examples, asked.row_key, dirty=True)
     moved_rows = moved.rows
@@ -346,7 +391,7 @@ def _expected(there: Resolved, *, new: bool) -> int | None:
         return None
 
 
-def _kept(spark: SparkSession, place: Target, rows: Rows, run: Run, condition: str) -> Commit:
+def _kept(spark: SparkSession, place: Target, rows: Rows, run: Run, where: str) -> Commit:
     """Take the rows that were moved out of the quarantine; others may add to it meanwhile."""
     assert place.path is not None
     path, found = place.path, list[tuple[int, Commit]]()
@@ -354,9 +399,10 @@ def _kept(spark: SparkSession, place: Target, rows: Rows, run: Run, condition: s
     def keep() -> None:
         # Of the newest version, so that what was deleted meanwhile stays so.
         newest = _read(spark, place)
-        frame = newest.frame.where(condition)
+        frame = newest.frame.where(where)
         left = still_violating(frame, _wide(frame, rows), rows.asked.signature.fingerprint)
-        kept = written(place, left, run, overwrite=True, where=condition, retry=False)
+        said = {MOVED: _taken(frame, left)}
+        kept = written(place, left, run, overwrite=True, where=where, said=said, retry=False)
         found.append((int(newest.info.version or 0), kept))
 
     # Each file that is added makes it begin anew, where the table is not partitioned.
@@ -365,6 +411,15 @@ def _kept(spark: SparkSession, place: Target, rows: Rows, run: Run, condition: s
     if is_rewritten(spark, path, read, before=kept.version):
         raise _changed(place, "and what was deleted may be there again")
     return kept
+
+
+def _taken(before: DataFrame, after: DataFrame) -> list[list[str | int | None]]:
+    """Return what tells runs apart that lose rows, and how many of each."""
+    from pyspark.sql import functions as F
+
+    counts = [frame.select(*RUN, F.lit(n).alias("n")) for frame, n in ((before, 1), (after, -1))]
+    lost = counts[0].union(counts[1]).groupBy(*RUN).agg(F.sum("n").alias("n")).where("n <> 0")
+    return sorted(([*row] for row in lost.collect()), key=str)
 
 
 def _changed(place: Target, so: str) -> SourceError:
@@ -407,17 +462,6 @@ def _runs(table: DataFrame, chosen: Sequence[str]) -> list[tuple[str | None, ...
             f"the quarantine has rows of more than {MOST:,} runs", remedy="name some by run_id"
         )
     return sorted((tuple(row) for row in found), key=str)
-
-
-def _condition(runs: Iterable[Sequence[str | None]]) -> str:
-    """Write the condition, as SQL, on the rows of some runs."""
-    parts = [" AND ".join(map(_is, RUN, run)) for run in runs]
-    return " OR ".join(f"({part})" for part in parts) or "false"
-
-
-def _is(column: str, value: str | None) -> str:
-    name = quoted(column)
-    return f"{name} IS NULL" if value is None else f"{name} = {literal(value)}"
 
 
 def _wide(frame: DataFrame, rows: Rows) -> EnforcementPlan:
