@@ -113,11 +113,12 @@ def test_a_run_that_broke_off_reads_the_version_that_it_had_begun_with(
     crash(monkeypatch, commits, lambda: tables.run(run_id=run_id))
     tables.add(20, 40)
     report = tables.run(run_id=run_id)
-    end = 20 if commits else 40
-    assert tables.held() == (fitting((0, end)), violating((0, end)))
-    assert report.source.version == (0 if commits else 1)
+    named = commits and run_id
+    assert report.source.version == (0 if named else 1)
     assert bool(report.warnings) is bool(commits)
-    # and then what is new
+    ranges = ([(0, 20)] if commits else []) + ([] if named else [(0, 40)])
+    assert tables.held() == (fitting(*ranges), violating(*ranges))
+    # what has come since is another run, which follows by itself where neither has a name
     if commits:
         report = tables.run(run_id=run_id and "tuesday")
         assert report.source.version == 1

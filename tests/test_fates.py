@@ -40,10 +40,25 @@ def test_a_run_whose_rows_were_all_reprocessed_is_finished(
     assert (tables.numbers(tables.good), tables.read(tables.bad)) == ([None], [])
     tables.land(20, 22)
     report = tables.run()
-    assert report.rows.total == 4
-    assert any("was taken up again" in text for text in report.warnings)
-    assert tables.run().rows.total == 2
+    assert report.rows.total == 2
+    (remark,) = report.warnings
+    assert remark.endswith("begun at version 0, was finished first")
     assert tables.numbers(tables.good) == [0, 1, 2, 20, 21, None]
+
+
+@pytest.mark.parametrize("end", [20, pytest.param(4, marks=pytest.mark.slow)])
+def test_a_run_of_which_rows_were_reprocessed_is_finished_whatever_rows_of_others_are_deleted(
+    tables: Landing, monkeypatch: pytest.MonkeyPatch, end: int
+) -> None:
+    """Of the one some rows were, of the other all."""
+    tables.run(run_id="other")
+    tables.land(0, end)
+    crash(monkeypatch, 1, lambda: tables.run(run_id="once"))
+    tables.reprocess(NEWER, run_id="once")
+    tables.spark.sql(f"DELETE FROM delta.`{tables.bad}` WHERE _run_id = 'other'")
+    assert tables.run(run_id="once").rows.total == end
+    moved = [None] * len(range(3, end, 10))
+    assert tables.numbers(tables.good) == [*fitting((0, 20), (0, end)), *moved]
 
 
 @pytest.mark.slow

@@ -79,7 +79,8 @@ def conform(
         row_key: source columns whose values name a row in the report's examples.
         min_rows: with fewer rows nothing is written.
         run_id: the name of the run; made from source, version, signature, policy, targets and
-            mode where None, and another run of these that was not finished is finished first.
+            mode where None, and then one of an older version that was not finished is finished
+            first.
         max_violations: with more violating rows, a number or a share such as ``1%``, nothing is
             written; None for any number.
 
@@ -102,8 +103,28 @@ def conform(
             "a stream is no batch", remedy="give ConformBatches to its writeStream.foreachBatch"
         )
     asked_for = None if version is None and timestamp is None else source.info.version
+    return _carried_out(source, asked, (conformed, quarantine), run_id, asked_for)
+
+
+def _carried_out(
+    source: Resolved,
+    asked: Asked,
+    tables: tuple[str | os.PathLike[str], str | os.PathLike[str]],
+    run_id: str | None,
+    asked_for: int | None,
+) -> Report:
+    """Carry out a run, and one of an older version first that was not finished.
+
+    Args:
+        source: what to read.
+        asked: what it is asked to do.
+        tables: the two tables' names.
+        run_id: the run's name; None for the one that the rest makes.
+        asked_for: the version that was asked for by name.
+    """
+    spark = source.frame.sparkSession
     try:
-        targets = Targets.of(spark, conformed, quarantine)
+        targets = Targets.of(spark, *tables)
         targets.refuse_source(source.identity, source.place)
         runs = Runs(spark, source.identity, targets, source.place)
         run = runs.taken_up(run_id, asked_for, asked.rules, source.info.version)
@@ -117,6 +138,10 @@ def conform(
     except Exception as error:
         raise _of_older(explained(error, _UNWRITTEN), run, source) from error
     older = found.snapshot is not None and found is not source
+    if older and run_id is None and report.transfer and report.transfer.conformed:
+        first = f"the run {run.run_id}, begun at version {found.info.version}, was finished first"
+        then = _carried_out(source, asked, tables, run_id, asked_for)
+        return replace(then, warnings=(first, *then.warnings))
     remarks = [
         *_taken_up(run, older=older, named=run_id is not None),
         *_finished(report, targets),
@@ -128,8 +153,7 @@ def conform(
 def _of_older(error: Exception, run: TakenUp, source: Resolved) -> Exception:
     """Return an error, saying where it is of another version than the one that was asked for."""
     first = None if run.begun is None else run.begun.record["version"]
-    known = first is None or first == source.info.version or str(run.run_id) in str(error)
-    if known or not isinstance(error, SourceError):
+    if first is None or first == source.info.version or not isinstance(error, SourceError):
         return error
     return SourceError(
         f"the run {run.run_id}, begun with version {first}, is taken up first, as it was not "
@@ -174,7 +198,7 @@ def _taken_up(run: TakenUp, *, older: bool, named: bool) -> Iterator[str]:
 def _left(runs: Runs, run: TakenUp, asked: Asked) -> Iterator[str]:
     """Say what of other runs is left to do, as things are after this one."""
     try:
-        now = {one.run_id: one for one in runs.left()}
+        now = {one.begun.version: one for one in runs.left()}
     except Exception as error:
         said = explained(error, "the tables cannot be read")
         reraise_cancelled(error)
@@ -184,7 +208,7 @@ def _left(runs: Runs, run: TakenUp, asked: Asked) -> Iterator[str]:
         yield f"what other runs from the source have left to do cannot be said: {said}"
         return
     for before in run.left:
-        if one := now.get(before.run_id):
+        if one := now.get(before.begun.version):
             # that this one has gone on without it is no reason to keep silent
             found = one._replace(behind=before.behind)
             if remark := found.remark(other=bool(asked.rules.differ(one.begun))):
