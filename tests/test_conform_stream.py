@@ -12,6 +12,7 @@ from spark_sig.errors import SourceError
 from tests.transfers import (
     LOSSLESS,
     NESTED,
+    NEWER,
     RANDOM,
     WANTED,
     Tables,
@@ -120,6 +121,18 @@ def test_a_stream_that_a_run_has_overtaken_says_so(
     stream.run(run_id="second", mode="overwrite")
     with pytest.raises(StreamingQueryException, match="the run second has written"):
         stream.go()
+    assert stream.held() == (fitting((0, 20)), violating((0, 20)))
+
+
+@pytest.mark.slow
+def test_a_batch_is_ended_with_the_signature_that_it_was_begun_with(
+    stream: Stream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(Exception, match="CrashError"):
+        crash(monkeypatch, 2, stream.go, raises=False)
+    with pytest.raises(Exception, match="restart the stream with what it had until the batch"):
+        stream.go(stream.sink(NEWER))
+    stream.go()
     assert stream.held() == (fitting((0, 20)), violating((0, 20)))
 
 

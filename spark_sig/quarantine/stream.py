@@ -127,8 +127,19 @@ class ConformBatches:
         unstage(spark, targets.quarantine, run)
 
     def _staged(self, run: Run, source: Resolved, targets: Targets, first: Commit | None) -> Run:
-        """Return the batch as it was begun; one that was not is copied."""
+        """Return the batch as it was begun; one that was not is copied.
+
+        Raises:
+            SignatureError: where it was begun with other rules.
+        """
         if first is not None:
+            if other := run.rules.differ(first):
+                raise SignatureError(
+                    f"the batch {run.run_id} was begun with another {' and '.join(other)}",
+                    path="stream",
+                    remedy="restart the stream with what it had until the batch is written, or "
+                    "with another name and checkpoint",
+                )
             return replace(run, record=_known(first))
         if run.record["query"] is None:
             run = replace(run, record={**run.record, "digest": _digest(source.frame)})
@@ -194,6 +205,7 @@ class ConformBatches:
         """Report on all batches so far, from what the tables hold.
 
         Where rows have left the quarantine before the last batch came, the report is not complete.
+        It begins anew where one of the tables was made anew.
 
         Raises:
             SourceError: where there are none, the last one is half written, or the tables no
