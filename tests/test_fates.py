@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from spark_sig import Policy
+from spark_sig.delta import commits
 from spark_sig.errors import SourceError
+from spark_sig.quarantine import records
+from spark_sig.quarantine.runs import Runs
 from tests.transfers import NEWER, Tables, crash, fitting, violating
 
 if TYPE_CHECKING:
@@ -42,7 +45,7 @@ def test_a_run_whose_rows_were_all_reprocessed_is_finished(
     report = tables.run()
     assert report.rows.total == 2
     (remark,) = report.warnings
-    assert remark.endswith("begun at version 0, was finished first")
+    assert remark.endswith("begun at version 1, was finished first")
     assert tables.numbers(tables.good) == [0, 1, 2, 20, 21, None]
 
 
@@ -154,3 +157,56 @@ def test_a_call_that_can_be_finished_is_not_abandoned_for_another_one(
     tables.reprocess(NEWER)
     tables.reprocess(NEWER, policy=other, abandon=True)
     assert tables.numbers(tables.good) == [*fitting((0, 20)), None, None]
+
+
+@pytest.mark.slow
+def test_runs_that_the_history_no_longer_has_are_said(
+    tables: Landing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tables.run(run_id="whole")
+    crash(monkeypatch, 1, lambda: tables.run(run_id="half"))
+    with monkeypatch.context() as patch:
+        patch.setattr(commits, "_history", lambda *_: iter(()))
+        with pytest.raises(SourceError, match=r"whole was finished before, .* nothing left to"):
+            tables.run(run_id="whole")
+        with pytest.raises(SourceError, match="takes it for written: delete those whose _run_id"):
+            tables.run(run_id="half")
+    older = records.commits_after
+
+    def shorter(spark: SparkSession, path: str, version: int) -> list[commits.Commit]:
+        found = older(spark, path, version)
+        return [commit for commit in found if commit.record["run_id"] != "half"]
+
+    monkeypatch.setattr(records, "commits_after", shorter)
+    (remark,) = tables.run(run_id="next").warnings
+    assert remark.startswith(
+        "the run half was not finished, and the quarantine's history no longer"
+    )
+    tables.spark.sql(f"DELETE FROM delta.`{tables.bad}` WHERE _run_id = 'half'")
+    assert not tables.run(run_id="last").warnings
+
+
+@pytest.mark.slow
+def test_what_is_not_known_of_other_runs_is_said(
+    tables: Landing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    crash(monkeypatch, 1, lambda: tables.run(run_id="monday"))
+
+    def fails(_: Runs) -> None:
+        raise SourceError("out of reach")
+
+    monkeypatch.setattr(Runs, "left", fails)
+    (remark,) = tables.run(run_id="tuesday").warnings
+    assert remark.endswith("have left to do cannot be said: out of reach")
+    assert tables.held() == (fitting((0, 20)), violating((0, 20), (0, 20)))
+
+
+@pytest.mark.slow
+def test_a_run_without_rows_of_a_source_that_was_replaced_is_not_said(
+    tables: Landing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tables.land(0, 3)
+    crash(monkeypatch, 1, lambda: tables.run(run_id="monday"))
+    name = f"delta.`{tables.source}`"
+    tables.spark.sql(f"CREATE OR REPLACE TABLE {name} USING delta AS SELECT * FROM {name}")
+    assert not tables.run(run_id="tuesday").warnings

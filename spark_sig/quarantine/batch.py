@@ -198,7 +198,7 @@ def _taken_up(run: TakenUp, *, older: bool, named: bool) -> Iterator[str]:
 def _left(runs: Runs, run: TakenUp, asked: Asked) -> Iterator[str]:
     """Say what of other runs is left to do, as things are after this one."""
     try:
-        now = {one.begun.version: one for one in runs.left()}
+        now = {(one.run_id, one.begun.version): one for one in runs.left()}
     except Exception as error:
         said = explained(error, "the tables cannot be read")
         reraise_cancelled(error)
@@ -208,7 +208,7 @@ def _left(runs: Runs, run: TakenUp, asked: Asked) -> Iterator[str]:
         yield f"what other runs from the source have left to do cannot be said: {said}"
         return
     for before in run.left:
-        if one := now.get(before.begun.version):
+        if one := now.get((before.run_id, before.begun.version)):
             # that this one has gone on without it is no reason to keep silent
             found = one._replace(behind=before.behind)
             if remark := found.remark(other=bool(asked.rules.differ(one.begun))):

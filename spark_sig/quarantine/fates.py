@@ -36,6 +36,8 @@ class Fate(Enum):
     GONE = "gone"
     # another table lies where its source lay
     SOURCE_REPLACED = "source replaced"
+    # the quarantine has rows of it, and a history that no longer goes back to it
+    FORGOTTEN = "forgotten"
     # one of the two tables was replaced
     TABLE_REPLACED = "table replaced"
 
@@ -72,6 +74,12 @@ class Left(NamedTuple):
                 return (
                     f"{name}, and cannot be, as others have written since: {lost}; {remedy}, and "
                     "write all of them under another run id"
+                )
+            case Fate.FORGOTTEN:
+                return (
+                    f"the run {self.run_id} was not finished, and the quarantine's history no "
+                    f"longer has it: {lost}; {take_out(self.run_id)}, and write all of them under "
+                    "another run id"
                 )
             case Fate.GONE:
                 said = f"{name}, and its rows were taken out of the quarantine since: {lost}"

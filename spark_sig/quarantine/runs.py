@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -190,7 +190,12 @@ class Runs:
                 repeated, or the tables have its rows by other ids than there are now.
         """
         pair = Pair.of(self.spark, self.targets)
-        self._refuse_survivors(pair, run_id, newest if version is None else version, rules)
+        first = newest if version is None else version
+        name = self.default_id(first, rules) if run_id is None else run_id
+        if self._name(name) in pair.conformed.names:
+            self._refuse_forgotten(name)
+        elif rules.mode == "append":
+            self._refuse_survivors(pair, run_id, first, rules)
         left = self._left(pair)
         if run_id is None and version is not None and self.targets.exist:
             run_id = self.default_id(version, rules)
@@ -235,7 +240,6 @@ class Runs:
         apps = pair.quarantine.names - calls - pair.conformed.names
         if not apps:
             return ()
-        # One that the table's history no longer has is long past.
         commits = pair.quarantine.commits
         # Tables in whose place the other one lies; one that was dropped is known no more.
         here = [c for c in commits if c.record["app"] in pair.conformed.names]
@@ -247,7 +251,18 @@ class Runs:
             if begun and (fate := self._fate(commit, commits)):
                 behind = any(self._has_left(commit, one, apps) for one in commits)
                 left.append(Left(str(record["run_id"]), commit, fate, behind))
-        return tuple(left)
+        return *self._forgotten(apps - {commit.record["app"] for commit in commits}), *left
+
+    def _forgotten(self, apps: Set[str]) -> Iterator[Left]:
+        """Yield the runs that have rows in the quarantine, whose history no longer has them."""
+        for app in sorted(apps):
+            if app.startswith(self._prefix):
+                name = app.removeprefix(self._prefix)
+                target = self.targets.conformed.table_id
+                record = {"app": app, "run_id": name, "source": self.source, "target": target}
+                begun = Commit(-1, None, record)
+                if rows_left(self.spark, self.targets, begun):
+                    yield Left(name, begun, Fate.FORGOTTEN, behind=False)
 
     def _fate(self, begun: Commit, commits: Sequence[Commit]) -> Fate | None:
         """Say what became of a run that is not finished; None where it is none of the source's."""
@@ -281,11 +296,6 @@ class Runs:
         Raises:
             SourceError: where one has: they would be there twice.
         """
-        if rules.mode != "append":
-            return
-        name = self.default_id(version, rules) if run_id is None else run_id
-        if self._name(name) in pair.conformed.names:
-            return  # it is finished, by the ids that there are
 
         def same(commit: Commit) -> bool:
             record = commit.record
@@ -296,6 +306,18 @@ class Runs:
 
         named = run_id is not None
         refuse_survivors(self.spark, self.targets, pair, self._prefix, same, named=named)
+
+    def _refuse_forgotten(self, run_id: str) -> None:
+        """Refuse to report on a run that is finished, where the tables' histories are shorter.
+
+        Raises:
+            SourceError: where they no longer have it.
+        """
+        if any(self._commit(target, self._name(run_id)) is None for target in self.targets):
+            raise SourceError(
+                f"the run {run_id} was finished before, and the tables' histories no longer have "
+                "it: there is nothing left to do; under another run id its rows are written again"
+            )
 
     def _commit(self, target: Target, app: str) -> Commit | None:
         return None if target.path is None else find_commit(self.spark, target.path, app, 1)

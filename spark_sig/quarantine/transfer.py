@@ -24,6 +24,7 @@ from spark_sig.quarantine.frames import (
 )
 from spark_sig.quarantine.order import overtaking, refuse_crossed, refuse_overtaken
 from spark_sig.quarantine.partitions import Replaced
+from spark_sig.quarantine.remedies import RENAME, take_out
 from spark_sig.quarantine.runs import Run
 from spark_sig.quarantine.targets import Target, Targets
 from spark_sig.report import Report, Transfer, Written
@@ -215,7 +216,8 @@ def written(
     if commit is None:
         raise SourceError(
             f"the history of the {target.what} table {target.place.name} does not have the run "
-            f"{run.run_id}, and the table takes it for written"
+            f"{run.run_id}, and the table takes it for written: {take_out(run.run_id)}, and "
+            f"{RENAME}"
         )
     run.refuse_other(commit)
     return commit
