@@ -61,16 +61,19 @@ def test_an_older_version_is_not_quarantined_twice_after_a_newer_one(tables: Tab
     assert tables.held()[1] == sorted(violating((0, 20)) + violating((0, 40)))
 
 
-def test_a_table_that_is_replaced_between_the_two_commits_is_noticed(
-    tables: Tables, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("which", "how"), [("good", "REPLACE"), slow("bad", "REPLACE"), slow("bad", "DROP")]
+)
+def test_a_table_that_is_made_anew_while_it_is_written_to_is_noticed(
+    tables: Tables, monkeypatch: pytest.MonkeyPatch, which: str, how: str
 ) -> None:
     tables.run(run_id="first")
     tables.add(20, 40)
     real = transfer.write_once
 
     def replacing(frame: Any, path: str, *given: Any, **named: Any) -> None:
-        if path.endswith("good"):
-            make_anew(tables, tables.good, "REPLACE")
+        if path.endswith(which):
+            make_anew(tables, getattr(tables, which), how)
         real(frame, path, *given, **named)
 
     with monkeypatch.context() as patch:
@@ -78,7 +81,7 @@ def test_a_table_that_is_replaced_between_the_two_commits_is_noticed(
         with pytest.raises(SourceError, match="was replaced while the run second wrote to it"):
             tables.run(run_id="second")
     held = tables.held()
-    with pytest.raises(SourceError, match=r"before or as the table .* was made anew"):
+    with pytest.raises(SourceError, match=r"before or as the (table|quarantine) .* was made anew"):
         tables.run(run_id="second")
     assert tables.held() == held
 
@@ -276,3 +279,21 @@ def test_a_batch_is_not_written_twice_where_a_table_is_made_anew(
     shutil.rmtree(getattr(stream, table))
     with pytest.raises(Exception, match="made anew"):
         stream.go()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("table", ["good", "bad"])
+def test_batches_follow_one_another_where_a_table_was_made_anew(
+    spark: SparkSession, tmp_path: Path, table: str
+) -> None:
+    stream = Stream(spark, tmp_path)
+    stream.go()
+    shutil.rmtree(getattr(stream, table))
+    stream.add(20, 40)
+    stream.go()
+    stream.add(40, 60)
+    stream.go()
+    held = [fitting((0, 60)), violating((0, 60))]
+    held[["good", "bad"].index(table)] = [fitting((20, 60)), violating((20, 60))][table == "bad"]
+    assert stream.held() == tuple(held)
+    assert stream.sink().report().rows.total == 40
