@@ -89,7 +89,7 @@ class Left(NamedTuple):
                     f"the run {self.run_id} was begun with a table that this one has replaced, and "
                     f"was not finished: {lost}"
                 )
-                return said if self.begun.rows else None
+                return None if self.begun.rows == 0 else said
             case Fate.TABLE_REPLACED:
                 remedy = take_out(self.run_id, self.begun.record["target"])
                 said = (
