@@ -45,7 +45,8 @@ def score_command(
     ] = None,
     mode: Annotated[str | None, typer.Option(help="append or overwrite.")] = None,
     max_violations: Annotated[
-        str | None, typer.Option(help="With more violating rows, N or P%, nothing is written.")
+        str | None,
+        typer.Option(help="With more rows that violate the inputs, N or P%, nothing is written."),
     ] = None,
     stats: Annotated[
         bool | None, typer.Option(help="Whether file statistics may decide checks.")
