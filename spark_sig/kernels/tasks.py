@@ -37,6 +37,16 @@ def conforming(outcome: Outcome) -> Mask:
     return keep
 
 
+def refuse_found(plan: EnforcementPlan, outcome: Outcome) -> None:
+    """Refuse a batch in which a row violates.
+
+    Raises:
+        ValueError: names the first violation of the first such row.
+    """
+    if outcome.found:
+        raise ValueError(ROW_ERROR + str(min(row_violations(plan, outcome).items())[1][0]))
+
+
 def _tally_batch(tally: Tally) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays([pa.array([tally.dumps()], pa.string())], schema=TALLY)
 
@@ -123,9 +133,7 @@ class Enforce(NamedTuple):
     def _finish(self, source: pa.RecordBatch, outcome: Outcome, rows: int) -> pa.RecordBatch:
         mode = self.plan.policy.on_violation
         if mode == "raise":
-            if outcome.found:
-                first = min(row_violations(self.plan, outcome).items())[1][0]
-                raise ValueError(ROW_ERROR + str(first))
+            refuse_found(self.plan, outcome)
             return self._batch(outcome.columns, rows)
         if mode == "drop":
             batch = self._batch(outcome.columns, rows)

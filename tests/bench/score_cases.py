@@ -35,19 +35,20 @@ def scores(spark: SparkSession, folder: Path, rows: int) -> Iterator[Ratio]:
         warnings.simplefilter("ignore")
         udf = spark_udf(spark, model, result_type="double", env_manager="local")
 
+    bare = timed(partial(_run, frame.mapInArrow(_by_hand(model, names), "prediction double")))
+
     def kept(keep: list[str] | None) -> list[Callable[[], float]]:
         ours = score(frame, model, keep=keep)
         theirs = frame.withColumn("prediction", udf(*names))
-        bare = frame.mapInArrow(_by_hand(model, names), "prediction double")
         theirs = theirs.select("prediction") if keep == [] else theirs
-        return [timed(partial(_run, df)) for df in (ours, theirs, bare)]
+        return [timed(partial(_run, df)) for df in (ours, theirs)]
 
-    ours, theirs, bare = interleaved(kept([]))
+    ours, theirs, by_hand = interleaved([*kept([]), bare])
     title = f"score {rows:,} x {WIDTH}, prediction kept: times spark_udf"
     yield Ratio(title, ours, theirs, 1.7, at_most=False)
     # What a mapInArrow written by hand does not do, which calls the model alone.
-    yield Ratio("  enforcement's share of that", max(ours - bare, 1e-9), ours, 0.25)
-    ours, theirs, *_ = interleaved(kept(None))
+    yield Ratio("  enforcement's share of that", max(ours - by_hand, 1e-9), ours, 0.25)
+    ours, theirs = interleaved(kept(None))
     title = f"score {rows:,} x {WIDTH}, every column kept: times spark_udf"
     yield Ratio(title, ours, theirs, 1.2, at_most=False)
 

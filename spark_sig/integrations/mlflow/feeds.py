@@ -69,11 +69,14 @@ def _block(columns: Sequence[pa.Array]) -> npt.NDArray[Any] | None:
 def _cells(node: Node, column: pa.Array, zone: str) -> Any:
     if isinstance(node, VectorOf):
         return _objects(_vectors(column))
-    column = wall_clock(column, zone)
-    if pat.is_nested(column.type):
-        cells = column.to_pandas(maps_as_pydicts="strict", integer_object_nulls=True)
-        return cells.to_numpy()
-    return to_pandas(column)
+    return cells_of(wall_clock(column, zone))
+
+
+def cells_of(array: pa.Array) -> Any:
+    """Return values as pandas holds them; nested ones as arrays and dicts, integers as they are."""
+    if pat.is_nested(array.type):
+        return array.to_pandas(maps_as_pydicts="strict", integer_object_nulls=True).to_numpy()
+    return to_pandas(array)
 
 
 # --- tensors --------------------------------------------------------------------------------------

@@ -11,10 +11,10 @@ import pandas as pd
 import pyarrow as pa
 
 from spark_sig.engines.local import enforce
-from spark_sig.engines.series import to_pandas
 from spark_sig.errors import SignatureError
 from spark_sig.integrations.mlflow.artifacts import fetch
 from spark_sig.integrations.mlflow.door import explained, mlflow_module
+from spark_sig.integrations.mlflow.feeds import cells_of
 from spark_sig.integrations.mlflow.predictor import Predictor
 from spark_sig.integrations.mlflow.scoring import score
 from spark_sig.params import enforce_params
@@ -139,9 +139,5 @@ def _frame(table: pa.Table | pa.RecordBatch) -> pd.DataFrame:
     made = {}
     for name, column in zip(table.schema.names, table.columns, strict=True):
         array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-        if pa.types.is_nested(array.type):
-            cells = array.to_pandas(maps_as_pydicts="strict", integer_object_nulls=True)
-            made[name] = pd.Series(cells, dtype=object)
-        else:
-            made[name] = to_pandas(array)
+        made[name] = cells_of(array)
     return pd.DataFrame(made, copy=False)

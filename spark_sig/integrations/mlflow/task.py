@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from spark_sig.errors import ROW_ERROR, ModelError, Violation, ViolationError
+from spark_sig.errors import ModelError, Violation, ViolationError
 from spark_sig.integrations.mlflow.artifacts import Artifacts
 from spark_sig.integrations.mlflow.clocks import instants
 from spark_sig.integrations.mlflow.feeds import feed
@@ -17,7 +17,7 @@ from spark_sig.integrations.mlflow.predictor import predictor
 from spark_sig.kernels.batch import Outcome, row_violations, run_batch
 from spark_sig.kernels.layout import Positions
 from spark_sig.kernels.tags import as_declared, as_planned, originals, violation_lists
-from spark_sig.kernels.tasks import as_source, conforming
+from spark_sig.kernels.tasks import as_source, conforming, refuse_found
 from spark_sig.plan import EnforcementPlan
 from spark_sig.policy import Policy
 from spark_sig.schema import Schema
@@ -60,16 +60,16 @@ class Score(NamedTuple):
 
     def _scored(self, source: pa.RecordBatch, count: int) -> pa.RecordBatch:
         outcome = run_batch(self.plan, source, rows=count)
-        if outcome.found and self.plan.policy.on_violation == "raise":
-            raise ValueError(ROW_ERROR + str(_first(self.plan, outcome)))
+        if self.plan.policy.on_violation == "raise":
+            refuse_found(self.plan, outcome)
         rows = np.flatnonzero(conforming(outcome))
         plan, given = self._predicted(outcome, rows)
         if given is None:
             good, columns = rows, self._no_predictions()
         else:
             assert plan is not None
-            if given.found and self.plan.policy.on_violation == "raise":
-                raise ValueError(ROW_ERROR + str(_first(plan, given)))
+            if self.plan.policy.on_violation == "raise":
+                refuse_found(plan, given)
             good, columns = rows[conforming(given)], self._typed(given.columns)
             if given.found:
                 fits = pa.array(conforming(given))
@@ -164,7 +164,3 @@ class Score(NamedTuple):
                     f"{MODEL_ERROR}a value cannot be stored as {dtype} without a loss"
                 ) from None
         return made
-
-
-def _first(plan: EnforcementPlan, outcome: Outcome) -> Violation:
-    return min(row_violations(plan, outcome).items())[1][0]
