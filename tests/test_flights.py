@@ -1,9 +1,8 @@
-"""The demo's data and the README's code, run for real: 336,776 flights in a Delta table."""
+"""The demo's data, checked for real: 336,776 flights in a Delta table."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -59,26 +58,3 @@ def test_the_driver_sees_the_same_flights() -> None:
     assert enforced.column("dep_time").null_count == CANCELLED
     with pytest.raises(ValueError, match=re.escape("$.tailnum: null")):
         enforce(table, WRONG, policy=Policy(show_values=False))
-
-
-def python_blocks(root: Path) -> Iterator[str]:
-    text = (root / "README.md").read_text()
-    yield from re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
-
-
-def test_the_readme_runs(
-    spark: SparkSession, root: Path, flights: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    blocks = list(python_blocks(root))
-    assert blocks
-    names: dict[str, Any] = {"spark": spark}
-    for block in blocks:
-        # The reader has run `make demo`, and stands in the checkout.
-        here = block.replace("build/demo/", f"{flights}/build/demo/")
-        exec(compile(here, "README.md", "exec"), names)
-    assert names["report"].conforms
-    assert "conforms" in capsys.readouterr().out.lower()
-    # What the README calls lazy has not run yet.
-    assert names["features"].count() == ROWS
-    assert (names["conformed"].count(), names["rejected"].count()) == (ROWS, 0)
-    assert names["sink"].report().rows.total == ROWS
