@@ -77,6 +77,18 @@ class Resolved:
         found = count_files(self.frame.sparkSession, self.snapshot)
         return Resolved.of(self.frame, found, self.info.name)
 
+    def at(self, version: int) -> Resolved:
+        """Return the same Delta table at another version.
+
+        Raises:
+            SourceError: where there is no such version any more.
+        """
+        if self.snapshot is None or self.snapshot.version == version:
+            return self
+        spark = self.frame.sparkSession
+        snapshot = read_snapshot(spark, self.snapshot.path, version)
+        return Resolved.of(read_version(spark, snapshot), snapshot, self.info.name)
+
     @property
     def identity(self) -> str:
         """What tells it from other sources, whatever it is called: a table's own id, or its place.

@@ -19,17 +19,20 @@ from spark_sig import (
     Report,
     Schema,
     SignatureError,
+    conform,
+    reprocess,
     score_table,
 )
 from spark_sig.cli import run_score
 from spark_sig.errors import SourceError
+from spark_sig.plan import Rung
+from spark_sig.report import Decided
 
 mlflow = pytest.importorskip("mlflow", reason="MLflow is in the environment of dev.txt alone")
 
-from spark_sig.integrations.mlflow import tables as tables_module  # noqa: E402
 from tests.mlflow_models import ADVICE, save_function  # noqa: E402
 from tests.processes import answer, submit  # noqa: E402
-from tests.transfers import slow  # noqa: E402
+from tests.transfers import crash, slow  # noqa: E402
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -130,28 +133,17 @@ def test_rows_that_violate_go_to_the_quarantine(places: Places) -> None:
 ODD = [9, 19, 29]
 
 
-@pytest.mark.parametrize("crash", [None, slow(1), 2, slow(3)])
+@pytest.mark.parametrize("commits", [None, slow(0), slow(1), 2])
 def test_each_row_is_in_one_table_once(
-    places: Places, monkeypatch: pytest.MonkeyPatch, crash: int | None
+    places: Places, monkeypatch: pytest.MonkeyPatch, commits: int | None
 ) -> None:
-    """Also where the run breaks off before or after any commit, and is repeated."""
+    """Also where the run breaks off between commits, and is repeated."""
     places.fill(null=True)
     choices: dict[str, Any] = {"params": {"every": 10}, "run_id": "once"}
-    if crash is not None:
-        write, done = tables_module.write_once, 0
-
-        def broken(*args: Any, **given: Any) -> None:
-            nonlocal done
-            write(*args, **given)
-            done += 1
-            if done == crash:
-                raise KeyboardInterrupt
-
-        monkeypatch.setattr(tables_module, "write_once", broken)
-        with pytest.raises(KeyboardInterrupt):
-            places.score(aside=True, **choices)
-        monkeypatch.undo()
-        places.fill(start=30)  # the run is of the version that it began with
+    if commits is not None:
+        crash(monkeypatch, commits, lambda: places.score(aside=True, **choices))
+        if commits == 2:
+            places.fill(start=30)  # the run is of the version that it began with
     report = places.score(aside=True, **choices)
     assert places.ids(places.out) == [id for id in range(30) if id != 5 and id not in ODD]
     assert places.ids(places.bad) == sorted([5, *ODD])
@@ -165,6 +157,32 @@ def test_each_row_is_in_one_table_once(
     assert report.transfer.quarantine is not None
     assert report.transfer.quarantine.rows == 4
     assert Report.from_dict(json.loads(report.to_json())) == report
+    # what was kept meanwhile is gone
+    assert not list(Path(places.bad).glob("_spark_sig/*"))
+    again = places.score(aside=True, **choices)
+    assert (again.rows, again.checks, again.transfer) == (
+        report.rows,
+        report.checks,
+        report.transfer,
+    )
+    assert any("was finished before" in remark for remark in again.warnings)
+
+
+@pytest.mark.slow
+def test_a_run_of_an_older_version_is_finished_first(
+    places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where none was given a name: its rows would be in neither table."""
+    places.fill(null=True)
+    choices: dict[str, Any] = {"params": {"every": 10}, "mode": "append"}
+    crash(monkeypatch, 2, lambda: places.score(aside=True, **choices))
+    places.fill(start=30)
+    report = places.score(aside=True, **choices)
+    assert any("was finished first" in remark for remark in report.warnings)
+    # rows of the older version are in both of its runs, as they are of the source's two versions
+    older = [id for id in range(30) if id != 5 and id not in ODD]
+    newer = [id for id in range(30, 60) if id % 10 != 9]
+    assert places.ids(places.out) == sorted([*older, *older, *newer])
 
 
 def test_predictions_that_violate_keep_all_from_being_written(places: Places) -> None:
@@ -174,10 +192,25 @@ def test_predictions_that_violate_keep_all_from_being_written(places: Places) ->
     assert places.rows(places.out) == []
 
 
-def test_a_model_that_does_not_say_the_same_twice(spark: SparkSession, tmp_path: Path) -> None:
+def test_predictions_are_among_what_was_checked(places: Places) -> None:
+    for report in (places.fill().score(), places.score(aside=True, run_id="aside")):
+        assert report.conforms
+        (check,) = [check for check in report.checks if check.path == "$outputs.name"]
+        assert (check.code.value, check.count) == ("null", 0)
+        assert check.decided == (Decided(Rung.ARROW, 30),)
+
+
+@pytest.mark.parametrize("commits", [None, slow(1), 2])
+def test_a_model_that_does_not_say_the_same_twice(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, commits: int | None
+) -> None:
     places = Places(spark, tmp_path, never_twice).fill()
-    with pytest.raises(SourceError, match="the same predictions twice"):
-        places.score(aside=True)
+    if commits is not None:
+        crash(monkeypatch, commits, lambda: places.score(aside=True))
+    report = places.score(aside=True)
+    assert sorted(places.ids(places.out) + places.ids(places.bad)) == list(range(30))
+    assert all(row["name"] == "x" for row in places.rows(places.out))
+    assert report.rows.violating == len(places.rows(places.bad))
 
 
 def test_overwriting_takes_the_place_of_both(places: Places) -> None:
@@ -195,20 +228,12 @@ def test_a_run_that_was_overtaken_is_not_finished(
 ) -> None:
     """It would put older rows beside newer ones, and its own violating rows are gone."""
     places.fill(null=True)
-    write = tables_module.write_once
-
-    def broken(*args: Any, **given: Any) -> None:
-        write(*args, **given)
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(tables_module, "write_once", broken)
-    with pytest.raises(KeyboardInterrupt):
-        places.score(aside=True, mode="overwrite", run_id="first")
-    monkeypatch.undo()
+    choices: dict[str, Any] = {"aside": True, "mode": "overwrite"}
+    crash(monkeypatch, 2, lambda: places.score(run_id="first", **choices))
     places.fill(start=30)
-    places.score(aside=True, mode="overwrite", run_id="second")
-    with pytest.raises(SourceError, match="others have changed"):
-        places.score(aside=True, mode="overwrite", run_id="first")
+    places.score(run_id="second", **choices)
+    with pytest.raises(SourceError, match="the run second has written to the tables since"):
+        places.score(run_id="first", **choices)
     assert places.ids(places.out) == [id for id in range(60) if id != 5]
 
 
@@ -231,6 +256,7 @@ def test_what_is_refused_before_anything_is_written(places: Places, tmp_path: Pa
     report = places.score(aside=True, max_violations=0)
     assert report.transfer is not None
     assert "more than 0 rows" in report.transfer.note
+    assert not Path(places.bad).exists()
     with pytest.raises(SignatureError, match="rows cannot be written to the table"):
         score_table(places.source, places.model, places.source)
     with pytest.raises(SignatureError, match="two tables"):
@@ -246,10 +272,44 @@ def test_what_is_refused_before_anything_is_written(places: Places, tmp_path: Pa
     assert score_table(parquet, places.model, places.out).conforms
 
 
+def test_too_many_predictions_that_violate(places: Places) -> None:
+    report = places.fill(null=True).score(aside=True, params={"every": 10}, max_violations=3)
+    assert report.transfer is not None
+    assert report.transfer.note == "nothing was written: 4 rows violate, more than 3 rows"
+    assert report.rows.violating == 4
+    assert (places.rows(places.out), places.rows(places.bad)) == ([], [])
+    assert not list(Path(places.bad).glob("_spark_sig/*"))
+
+
 def test_a_name_is_that_of_one_run(places: Places) -> None:
     places.fill().score(run_id="r")
-    with pytest.raises(SignatureError, match="another model, signature"):
+    with pytest.raises(SignatureError, match="the run r was begun with another params"):
         places.score(run_id="r", params={"every": 7})
+    places.score(aside=True, run_id="s")
+    with pytest.raises(SignatureError, match="the run s was begun with another columns"):
+        places.score(aside=True, run_id="s", keep=["id"])
+    with pytest.raises(SignatureError, match="the run s was begun with another model and params"):
+        conform(places.source, SIGNATURE, conformed=places.out, quarantine=places.bad, run_id="s")
+
+
+def test_a_named_run_is_not_written_again_with_a_quarantine(places: Places) -> None:
+    places.fill().score(run_id="r")
+    with pytest.raises(SourceError, match="they would be there twice"):
+        places.score(aside=True, run_id="r")
+
+
+def test_rows_to_be_scored_are_not_reprocessed(places: Places) -> None:
+    """They would lie among the others without a prediction."""
+    places.fill(null=True).score(aside=True)
+    optional = ModelSignature(Schema([ColSpec("long", "a", required=False)]))
+    with pytest.raises(SignatureError, match="were to be scored by a model"):
+        reprocess(places.bad, optional, conformed=places.out)
+    # as its error says
+    places.spark.sql(f"UPDATE delta.`{places.bad}` SET a = 5")
+    places.source = places.bad
+    report = places.score(keep=["a", "id"])
+    assert report.conforms
+    assert places.ids(places.out) == list(range(30))
 
 
 def test_the_ledger_remembers_the_inputs(places: Places, tmp_path: Path) -> None:

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
 
 from spark_sig.delta.commits import Commit
-from spark_sig.delta.log import read_snapshot, read_version, reraise_cancelled
 from spark_sig.delta.tables import partition_columns
-from spark_sig.errors import SignatureError, SourceError
+from spark_sig.errors import SignatureError
 from spark_sig.gate import validate_source
-from spark_sig.gate.scan import explained
 from spark_sig.planner import Engine
 from spark_sig.policy import Policy
 from spark_sig.quarantine.asked import Asked, Mode
 from spark_sig.quarantine.partitions import Replaced, refuse_partitions, replaced_partitions
-from spark_sig.quarantine.runs import Run, Runs, TakenUp
-from spark_sig.quarantine.staging import STAGED, discard, stage, staged, unstage
+from spark_sig.quarantine.repeats import carried_out
+from spark_sig.quarantine.runs import Rules, Run, Runs
+from spark_sig.quarantine.staging import STAGED, as_begun, discard, stage, staged, unstage
 from spark_sig.quarantine.targets import Targets
 from spark_sig.quarantine.transfer import Rows, refuse_uncounted, transfer
 from spark_sig.report import Report, Transfer
@@ -27,9 +27,6 @@ from spark_sig.sources import Resolved, resolve, session_of
 if TYPE_CHECKING:
     from spark_sig.signature import SignatureSource
     from spark_sig.sources import Data
-
-# What errors of Spark's come to.
-_UNWRITTEN = "the rows cannot be read or written"
 
 
 def conform(
@@ -103,158 +100,27 @@ def conform(
             "a stream is no batch", remedy="give ConformBatches to its writeStream.foreachBatch"
         )
     asked_for = None if version is None and timestamp is None else source.info.version
-    return _carried_out(source, asked, (conformed, quarantine), run_id, asked_for)
+    find = partial(Targets.of, spark, conformed, quarantine)
+    return carried_out(source, _Conform(asked), find, run_id, asked_for)
 
 
-def _carried_out(
-    source: Resolved,
-    asked: Asked,
-    tables: tuple[str | os.PathLike[str], str | os.PathLike[str]],
-    run_id: str | None,
-    asked_for: int | None,
-) -> Report:
-    """Carry out a run, and one of an older version first that was not finished.
+class _Conform(NamedTuple):
+    """What a run does: it checks rows, and writes them as they are asked for.
 
     Args:
-        source: what to read.
         asked: what it is asked to do.
-        tables: the two tables' names.
-        run_id: the run's name; None for the one that the rest makes.
-        asked_for: the version that was asked for by name.
     """
-    spark = source.frame.sparkSession
-    try:
-        targets = Targets.of(spark, *tables)
-        targets.refuse_source(source.identity, source.place)
-        runs = Runs(spark, source.identity, targets, source.place)
-        run = runs.taken_up(run_id, asked_for, asked.rules, source.info.version)
-    except Exception as error:
-        raise explained(error, "the tables cannot be read") from error
-    begun, named, found = run.begun, asked_for is not None, source
-    try:
-        if begun is not None:
-            found = _at_first(runs, source, begun, asked, named=named)
-        report = _conform(found, asked, targets, run.run_id, begun)
-    except Exception as error:
-        raise _of_older(explained(error, _UNWRITTEN), run, source) from error
-    older = found.snapshot is not None and found is not source
-    if older and run_id is None and report.transfer and report.transfer.conformed:
-        first = f"the run {run.run_id}, begun at version {found.info.version}, was finished first"
-        then = _carried_out(source, asked, tables, run_id, asked_for)
-        return replace(then, warnings=(first, *then.warnings))
-    remarks = [
-        *_taken_up(run, older=older, named=run_id is not None),
-        *_finished(report, targets),
-        *(_left(runs, run, asked) if run.left else ()),
-    ]
-    return replace(report, warnings=(*report.warnings, *remarks)) if remarks else report
 
+    asked: Asked
 
-def _of_older(error: Exception, run: TakenUp, source: Resolved) -> Exception:
-    """Return an error, saying where it is of another version than the one that was asked for."""
-    first = None if run.begun is None else run.begun.record["version"]
-    if first is None or first == source.info.version or not isinstance(error, SourceError):
-        return error
-    return SourceError(
-        f"the run {run.run_id}, begun with version {first}, is taken up first, as it was not "
-        f"finished, or asked for by its name: {error}; to leave it as it is, give this run an id "
-        "of its own (run_id)"
-    )
+    @property
+    def rules(self) -> Rules:
+        return self.asked.rules
 
-
-def _finished(report: Report, targets: Targets) -> Iterator[str]:
-    """Say that a run was finished before, where it was: the tables may not hold it any more.
-
-    Args:
-        report: on the run.
-        targets: the tables as they were before it.
-    """
-    written = report.transfer and report.transfer.conformed
-    if report.transfer and written and written.version <= targets.conformed.version:
-        yield (
-            f"the run {report.transfer.run_id} was finished before, with version "
-            f"{written.version} of {written.table}: nothing was written now, whatever has become "
-            "of its rows since; under another run id they are written again"
-        )
-
-
-def _taken_up(run: TakenUp, *, older: bool, named: bool) -> Iterator[str]:
-    """Say that a run was taken up again.
-
-    Args:
-        run: what was carried out.
-        older: whether it has read an older version than the one that was asked for.
-        named: whether it was asked for by its name.
-    """
-    version = None if run.begun is None else run.begun.record["version"]
-    if run.begun is not None and (older or (version is None and not named)):
-        at = "" if version is None else f" at version {version}"
-        yield (
-            f"the run {run.run_id}, begun{at}, was taken up again: what has come to the source "
-            "since is not in it"
-        )
-
-
-def _left(runs: Runs, run: TakenUp, asked: Asked) -> Iterator[str]:
-    """Say what of other runs is left to do, as things are after this one."""
-    try:
-        now = {(one.run_id, one.begun.version): one for one in runs.left()}
-    except Exception as error:
-        said = explained(error, "the tables cannot be read")
-        reraise_cancelled(error)
-        if not isinstance(said, SourceError):
-            raise
-        # this run is finished all the same
-        yield f"what other runs from the source have left to do cannot be said: {said}"
-        return
-    for before in run.left:
-        if one := now.get((before.run_id, before.begun.version)):
-            # that this one has gone on without it is no reason to keep silent
-            found = one._replace(behind=before.behind)
-            if remark := found.remark(other=bool(asked.rules.differ(one.begun))):
-                yield remark
-
-
-def _at_first(
-    runs: Runs, source: Resolved, begun: Commit, asked: Asked, *, named: bool
-) -> Resolved:
-    """Return a source as a run was begun with it: an older version, or the copy that was made.
-
-    Args:
-        runs: the runs from the source.
-        source: the version that was asked for.
-        begun: the run's first commit.
-        asked: what it is asked to do.
-        named: whether that version was asked for by name.
-
-    Raises:
-        SignatureError: where it was, and is another one.
-        SourceError: where the copy is gone.
-    """
-    snapshot, run_id = source.snapshot, str(begun.record["run_id"])
-    if snapshot is None:
-        # What it is planned by are the copy's columns: a view's may be others now.
-        copied = STAGED in begun.record and not runs.finished(run_id)
-        return staged(source, _as_begun(runs, begun, asked)) if copied else source
-    first = int(begun.record["version"])
-    if first == snapshot.version:
-        return source
-    if named:
-        raise SignatureError(
-            f"the run {run_id} was begun at version {first}",
-            path="version",
-            observed=str(snapshot.version),
-            remedy="finish it first, or give another run id",
-        )
-    spark = source.frame.sparkSession
-    older = read_snapshot(spark, snapshot.path, first)
-    return Resolved.of(read_version(spark, older), older, source.info.name)
-
-
-def _as_begun(runs: Runs, begun: Commit, asked: Asked) -> Run:
-    """Return a run of what has no versions, with the copy that it was begun with."""
-    run = runs.run(str(begun.record["run_id"]), None, asked.rules)
-    return replace(run, record={STAGED: begun.record[STAGED]})
+    def carry_out(
+        self, source: Resolved, targets: Targets, run_id: str | None, begun: Commit | None
+    ) -> Report:
+        return _conform(source, self.asked, targets, run_id, begun)
 
 
 def _conform(
@@ -283,14 +149,14 @@ def _conform(
     begun = runs.begun(name) if begun is None else begun
     new = begun is None
     if begun is not None and STAGED in begun.record:
-        run = _as_begun(runs, begun, asked)
+        run = as_begun(run, begun, STAGED)
     if snapshot is not None:
         return transfer(rows, targets, run, _replacing(source, asked, targets), new=new)
     if not new and runs.finished(name):
         report = transfer(rows, targets, run, None)
     else:
         try:
-            run = stage(source, targets.quarantine, run) if new else run
+            run = stage(source.frame, targets.quarantine, run) if new else run
             report = _of_copy(staged(source, run), asked, targets, run, run_id, new=new)
         except Exception:
             if runs.begun(name) is None:

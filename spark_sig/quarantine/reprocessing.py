@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -36,7 +36,7 @@ from spark_sig.quarantine.frames import (
     still_violating,
 )
 from spark_sig.quarantine.order import PREFIX
-from spark_sig.quarantine.records import MOVED
+from spark_sig.quarantine.records import MOVED, Records
 from spark_sig.quarantine.runs import BEGUN, CALL, Rules, Run, reprocess_names
 from spark_sig.quarantine.targets import APPEND_ONLY, FORGETS, Target, Targets
 from spark_sig.quarantine.transfer import Rows, refuse_uncounted, told, written
@@ -167,6 +167,7 @@ def _reprocessed(
     _wide(newest.frame, rows)  # refuses what cannot stay in the quarantine
     # refuses too many, before anything is begun
     runs = _runs(newest.frame, chosen)
+    _refuse_scored(spark, targets.quarantine, runs)
     there = newest.frame.where(condition(_RUN, runs))
     good = targets.conformed.made(rows.conforming(), ())
     targets = Targets(good, targets.quarantine)
@@ -181,6 +182,25 @@ def _reprocessed(
         f"{good.place.name}, or to one that it has replaced (_target_id)"
     )
     return replace(report, warnings=(*report.warnings, remark))
+
+
+def _refuse_scored(
+    spark: SparkSession, quarantine: Target, runs: Sequence[tuple[str | None, ...]]
+) -> None:
+    """Refuse rows that a model was to score: the other table has predictions beside such rows.
+
+    Raises:
+        SignatureError: where there are any, as far as the table's history goes.
+    """
+    for commit in Records(spark, quarantine).commits:
+        record = commit.record
+        if record.get("model") and tuple(map(record.get, ("source", "target", "run_id"))) in runs:
+            raise SignatureError(
+                f"rows of the run {record['run_id']} were to be scored by a model, which reprocess "
+                "does not call",
+                path="quarantine",
+                remedy="give the quarantine to score_table as its source, or other runs by run_id",
+            )
 
 
 class Begun(NamedTuple):
@@ -287,12 +307,11 @@ def _end_older(
 def _run_of(begun: Commit, app: str, place: Target) -> Run:
     """Return the call that a commit has begun."""
     said = begun.record
-    rules = Rules(**{part.name: said[part.name] for part in fields(Rules)})
     record = {name: said[name] for name in ("chosen", "conformed")}
     target, number = str(said["conformed"]), int(said["number"])
     version = int(said["version"])
     name = str(said["run_id"])
-    return Run(name, app, place.table_id, target, version, rules, number, record)
+    return Run(name, app, place.table_id, target, version, Rules.of(begun), number, record)
 
 
 class State(Enum):

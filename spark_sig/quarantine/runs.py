@@ -6,7 +6,7 @@ import hashlib
 import json
 import secrets
 from collections.abc import Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from spark_sig.delta.commits import Commit, Stamp, find_commit
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
     from spark_sig.quarantine.targets import Target, Targets
+    from spark_sig.sources import Resolved
 
 
 # How the names end that calls of reprocess commit under, and what follows in those that they are
@@ -35,25 +36,33 @@ class Rules:
         side: the side that is checked.
         policy: fingerprint of the policy.
         mode: ``append``, ``overwrite`` or ``replace-partitions``.
+        model: digest of the model that scores them; empty where none does.
+        params: digest of what the model is called with.
+        columns: digest of which columns stay, and what predictions are called.
     """
 
     signature: str
     side: str
     policy: str
     mode: str
+    model: str = ""
+    params: str = ""
+    columns: str = ""
+
+    @classmethod
+    def of(cls, commit: Commit) -> Rules:
+        """Return those that a run's commit says."""
+        names = (part.name for part in fields(cls))
+        return cls(**{name: str(commit.record.get(name, "")) for name in names})
 
     def record(self) -> dict[str, str]:
-        """Return them as JSON values."""
-        return {
-            "signature": self.signature,
-            "side": self.side,
-            "policy": self.policy,
-            "mode": self.mode,
-        }
+        """Return them as JSON values; what is empty is left out."""
+        return {name: value for name, value in asdict(self).items() if value}
 
     def differ(self, found: Commit) -> list[str]:
         """Return the names of what a commit's rules were other than these."""
-        return [name for name, value in self.record().items() if found.record.get(name) != value]
+        theirs = asdict(Rules.of(found))
+        return [name for name, value in asdict(self).items() if theirs[name] != value]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,12 +100,11 @@ class Run:
         record |= {"target": self.target, "place": self.place, **self.into}
         return Stamp(self.app, self.number, {**record, **self.rules.record(), **self.record})
 
-    def refuse_other(self, found: Commit) -> None:
-        """Refuse a commit of this run's name that is not of this run.
+    def refuse_rules(self, found: Commit) -> None:
+        """Refuse a commit of this run's name that was of other rules.
 
         Raises:
-            SignatureError: where it was of other rules.
-            SourceError: where it read something else: two jobs use one name at a time.
+            SignatureError: where it was.
         """
         if other := self.rules.differ(found):
             raise SignatureError(
@@ -104,6 +112,15 @@ class Run:
                 path="run_id",
                 remedy="give another run id, or what it was begun with",
             )
+
+    def refuse_other(self, found: Commit) -> None:
+        """Refuse a commit of this run's name that is not of this run.
+
+        Raises:
+            SignatureError: where it was of other rules.
+            SourceError: where it read something else: two jobs use one name at a time.
+        """
+        self.refuse_rules(found)
         for name, value in {"version": self.version, **self.record}.items():
             if found.record.get(name) != value:
                 raise SourceError(
@@ -170,8 +187,7 @@ class Runs:
 
         Of rows without a version nothing tells whether they are the same: it is another each time.
         """
-        rows = secrets.token_hex(16) if version is None else version
-        return digest([self._prefix, rows, rules.record()])[:32]
+        return _default_id(self._prefix, version, rules)
 
     def taken_up(
         self, run_id: str | None, version: int | None, rules: Rules, newest: int | None = None
@@ -284,9 +300,7 @@ class Runs:
         """Say whether another run of the same rules came after one, and was finished."""
         here = str(other.record["app"]).startswith(self._prefix)
         finished = here and other.record["app"] not in apps and other.version > begun.version
-        return finished and all(
-            other.record.get(part.name) == begun.record.get(part.name) for part in fields(Rules)
-        )
+        return finished and Rules.of(other) == Rules.of(begun)
 
     def _refuse_survivors(
         self, pair: Pair, run_id: str | None, version: int | None, rules: Rules
@@ -323,6 +337,33 @@ class Runs:
         return None if target.path is None else find_commit(self.spark, target.path, app, 1)
 
 
+def lone_run(source: Resolved, target: Target, rules: Rules, run_id: str | None) -> Run:
+    """Return a run that writes to one table, in one commit.
+
+    Args:
+        source: what is read.
+        target: where to.
+        rules: what its rows are held to.
+        run_id: its name; None for the one that the rest makes.
+    """
+    prefix, version = _prefix(source.identity, target.table_id), source.info.version
+    return Run(
+        name := _default_id(prefix, version, rules) if run_id is None else run_id,
+        f"{prefix}{name}",
+        source.identity,
+        target.table_id,
+        version,
+        rules,
+        place=source.place,
+        into={"target_at": sorted(target.spots)},
+    )
+
+
+def _default_id(prefix: str, version: int | None, rules: Rules) -> str:
+    rows = secrets.token_hex(16) if version is None else version
+    return digest([prefix, rows, rules.record()])[:32]
+
+
 def run_prefix(source: str, targets: Targets) -> str:
     """Return how the names begin that runs from a source into two tables commit under.
 
@@ -330,7 +371,11 @@ def run_prefix(source: str, targets: Targets) -> str:
         source: what tells the source from others.
         targets: the two tables.
     """
-    return f"{PREFIX}:{digest([source, *targets.ids])[:16]}:"
+    return _prefix(source, *targets.ids)
+
+
+def _prefix(*ids: str) -> str:
+    return f"{PREFIX}:{digest(ids)[:16]}:"
 
 
 def reprocess_names(quarantine: str) -> tuple[str, str]:

@@ -6,7 +6,7 @@ import secrets
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from spark_sig.delta.commits import find_commit, write_once
+from spark_sig.delta.commits import Commit, find_commit, write_once
 from spark_sig.delta.log import is_classic, read_snapshot, read_version
 from spark_sig.delta.storage import empty_table, remove_empty, remove_folder
 from spark_sig.delta.tables import properties_for
@@ -15,7 +15,7 @@ from spark_sig.quarantine.runs import Run, digest
 from spark_sig.sources import Resolved
 
 if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
+    from pyspark.sql import DataFrame, SparkSession
 
     from spark_sig.quarantine.targets import Target
 
@@ -27,8 +27,8 @@ _FOLDER = "_spark_sig"
 STAGED = "staged"
 
 
-def stage(source: Resolved, quarantine: Target, run: Run) -> Run:
-    """Copy the rows of a source to a folder that nobody else writes to.
+def stage(rows: DataFrame, quarantine: Target, run: Run) -> Run:
+    """Copy rows to a folder that nobody else writes to.
 
     Returns:
         The run, whose commits say where the copy is: of two jobs by one name, each with a copy of
@@ -37,12 +37,17 @@ def stage(source: Resolved, quarantine: Target, run: Run) -> Run:
     path = f"{_folder(quarantine, run)}/{secrets.token_hex(8)}"
     begun = replace(run, record={**run.record, STAGED: path})
     try:
-        write_once(source.frame, path, run.stamp, properties=properties_for(source.frame.schema))
+        write_once(rows, path, run.stamp, properties=properties_for(rows.schema))
     except Exception:
-        if is_classic(source.frame.sparkSession):
-            discard(source.frame.sparkSession, begun)
+        if is_classic(rows.sparkSession):
+            discard(rows.sparkSession, begun)
         raise
     return begun
+
+
+def as_begun(run: Run, begun: Commit, *names: str) -> Run:
+    """Return a run with what its first commit says under some names, such as where its copy is."""
+    return replace(run, record={name: begun.record[name] for name in names})
 
 
 def staged(source: Resolved, run: Run) -> Resolved:
@@ -51,7 +56,17 @@ def staged(source: Resolved, run: Run) -> Resolved:
     Raises:
         SourceError: where it is gone.
     """
-    spark, path = source.frame.sparkSession, str(run.record[STAGED])
+    frame, rows = copied(source.frame.sparkSession, run)
+    return Resolved(frame, source.info, rows, place=source.place)
+
+
+def copied(spark: SparkSession, run: Run) -> tuple[DataFrame, int]:
+    """Return the rows that a run has copied, and how many they are.
+
+    Raises:
+        SourceError: where they are gone.
+    """
+    path = str(run.record[STAGED])
     commit = find_commit(spark, path, run.app, run.number)
     if commit is None:
         raise SourceError(
@@ -59,8 +74,7 @@ def staged(source: Resolved, run: Run) -> Resolved:
             "violate are in the quarantine, under its _run_id"
         )
     frame = read_version(spark, read_snapshot(spark, path, commit.version))
-    rows = frame.count() if commit.rows is None else commit.rows
-    return Resolved(frame, source.info, rows, place=source.place)
+    return frame, frame.count() if commit.rows is None else commit.rows
 
 
 def unstage(spark: SparkSession, quarantine: Target, run: Run) -> None:

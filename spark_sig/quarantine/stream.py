@@ -109,7 +109,7 @@ class ConformBatches:
         targets.refuse_misfits(good.schema, bad.schema, "append")
         targets = targets.made(good, bad, ())
         run = self._run(targets, batch, query_of(spark))
-        first, second = (commit_of(target, run, frame) for target in reversed(targets))
+        first, second = (commit_of(spark, target, run) for target in reversed(targets))
         for found in filter(None, (first, second)):
             self._refuse_other(run, frame, found)
         if second is None:
@@ -143,7 +143,7 @@ class ConformBatches:
             return replace(run, record=_known(first))
         if run.record["query"] is None:
             run = replace(run, record={**run.record, "digest": _digest(source.frame)})
-        return stage(source, targets.quarantine, run)
+        return stage(source.frame, targets.quarantine, run)
 
     def _refuse_survivors(self, spark: SparkSession, targets: Targets, run: Run) -> None:
         """Refuse a batch that one of the tables has, where the other is another one since."""

@@ -92,6 +92,41 @@ class Target:
         names = [self.place.sql.lower()] if self.place.path is None else []
         return frozenset([*names, *([_plain(path)] if path else [])])
 
+    def refuse_source(self, identity: str, place: str) -> None:
+        """Refuse to write to the table that is read, or into its folder.
+
+        Args:
+            identity: what tells the source from others.
+            place: where it lies; empty where it lies nowhere.
+
+        Raises:
+            SignatureError: where this is it, or one lies in the other's folder.
+        """
+        spots = frozenset([_plain(place)] if place else [])
+        if (self.table_id and self.table_id == identity) or self.spots & spots:
+            raise SignatureError(
+                "rows cannot be written to the table that they come from",
+                path=self.what,
+                observed=self.place.name,
+            )
+        self.refuse_nested(spots, "the source")
+
+    def refuse_nested(self, others: frozenset[str], what: str) -> None:
+        """Refuse tables one of which lies in the other's folder, whose VACUUM would empty it.
+
+        Args:
+            others: what the place of the other one goes by.
+            what: what that is.
+        """
+        for mine in self.spots:
+            for other in others:
+                if mine.startswith(f"{other}/") or other.startswith(f"{mine}/"):
+                    raise SignatureError(
+                        f"a table cannot lie within another one's folder: {what} is the other",
+                        path=self.what,
+                        observed=self.place.name,
+                    )
+
     def refuse_misfit(self, columns: StructType, mode: str = "append") -> None:
         """Refuse a table that does not take the columns, before anything is written.
 
@@ -229,39 +264,12 @@ class Targets(NamedTuple):
                 path="quarantine",
                 observed=other.place.name,
             )
-        self._refuse_nested(other, one.spots, f"the table {one.place.name}")
+        other.refuse_nested(one.spots, f"the table {one.place.name}")
 
     def refuse_source(self, identity: str, place: str) -> None:
-        """Refuse to write to the table that is read, or into its folder.
-
-        Args:
-            identity: what tells the source from others.
-            place: where it lies; empty where it lies nowhere.
-
-        Raises:
-            SignatureError: where one of the two is it, or one lies in the other's folder.
-        """
-        spots = frozenset([_plain(place)] if place else [])
+        """Refuse to write to the table that is read (:meth:`Target.refuse_source`)."""
         for target in self:
-            if (target.table_id and target.table_id == identity) or target.spots & spots:
-                raise SignatureError(
-                    "rows cannot be written to the table that they come from",
-                    path=target.what,
-                    observed=target.place.name,
-                )
-            self._refuse_nested(target, spots, "the source")
-
-    @staticmethod
-    def _refuse_nested(target: Target, others: frozenset[str], what: str) -> None:
-        """Refuse tables one of which lies in the other's folder, whose VACUUM would empty it."""
-        for mine in target.spots:
-            for other in others:
-                if mine.startswith(f"{other}/") or other.startswith(f"{mine}/"):
-                    raise SignatureError(
-                        f"a table cannot lie within another one's folder: {what} is the other",
-                        path=target.what,
-                        observed=target.place.name,
-                    )
+            target.refuse_source(identity, place)
 
     def refuse_misfits(self, good: StructType, bad: StructType, mode: str) -> None:
         """Refuse tables that do not take what would be written, before anything is.

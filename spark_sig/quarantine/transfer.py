@@ -125,30 +125,49 @@ def transfer(
         The report, made of what the tables hold.
 
     Raises:
-        SourceError: where others have replaced what the run has written to the quarantine before
-            it was finished, or a table does not hold it.
+        SourceError: as for :func:`move`; or where a table does not hold what was written.
     """
-    replaces = run.rules.mode != "append"
+    good, bad = rows.conforming(), rows.violating(run)
+    return reported(rows, targets, run, *move(good, bad, targets, run, replacing, new=new))
+
+
+def move(
+    good: DataFrame,
+    bad: DataFrame,
+    targets: Targets,
+    run: Run,
+    replacing: Replaced | None = None,
+    *,
+    new: bool = False,
+) -> tuple[Commit, Commit]:
+    """Write what a run has not written yet to two tables, the quarantine first.
+
+    Args:
+        good: the rows that conform, as they are written.
+        bad: the others, with what the quarantine says of them.
+        targets: as for :func:`transfer`, as are ``run``, ``replacing`` and ``new``.
+
+    Returns:
+        The commits that they are in: of the quarantine, and of the other table.
+
+    Raises:
+        SourceError: where others have replaced what the run has written to the quarantine before
+            it was finished.
+    """
+    spark, replaces = good.sparkSession, run.rules.mode != "append"
     where, names = (None, None) if replacing is None else replacing
     said = {} if names is None else {"partitions": list(names)}
     quarantined = written(
-        targets.quarantine,
-        rows.violating(run),
-        run,
-        overwrite=replaces,
-        where=where,
-        said=said,
-        new=new,
+        targets.quarantine, bad, run, overwrite=replaces, where=where, said=said, new=new
     )
-    spark = rows.source.frame.sparkSession
     later = overtaking(spark, targets, run.rules.mode, quarantined)
-    if (later or not new) and commit_of(targets.conformed, run, rows.source.frame) is None:
+    if (later or not new) and commit_of(spark, targets.conformed, run) is None:
         refuse_overtaken(run, later)
         if not new:
             refuse_undone(spark, targets, run, quarantined)
     conformed = written(
         targets.conformed,
-        rows.conforming(),
+        good,
         run,
         overwrite=replaces,
         where=where,
@@ -158,17 +177,27 @@ def transfer(
         retry=not replaces,
     )
     refuse_crossed(spark, targets, run, quarantined, conformed)
-    if conformed.rows is None and replaces:
-        conformed = replace(conformed, rows=_count(rows, targets.conformed, conformed, where))
-    return reported(rows, targets, run, quarantined, conformed)
+    if replaces:
+        conformed = counted(spark, targets.conformed, conformed, where)
+    return quarantined, conformed
 
 
-def _count(rows: Rows, target: Target, commit: Commit, where: str | None) -> int:
-    """Count the rows of a commit that replaced others and does not say."""
-    spark = rows.source.frame.sparkSession
+def counted(
+    spark: SparkSession, target: Target, commit: Commit, where: str | None = None
+) -> Commit:
+    """Return a commit with the number of its rows, where it replaced others and does not say.
+
+    Args:
+        spark: the session.
+        target: the table.
+        commit: the commit.
+        where: the condition, as SQL, on the rows that it replaced; all of them where None.
+    """
+    if commit.rows is not None:
+        return commit
     assert target.path is not None
     there = read_version(spark, read_snapshot(spark, target.path, commit.version))
-    return (there if where is None else there.where(where)).count()
+    return replace(commit, rows=(there if where is None else there.where(where)).count())
 
 
 def written(
@@ -201,7 +230,7 @@ def written(
     """
     assert target.path is not None
     spark = rows.sparkSession
-    commit = None if new else commit_of(target, run, rows)
+    commit = None if new else commit_of(spark, target, run)
     if commit is None:
         stamp = run.stamp
         stamp = replace(stamp, record={**stamp.record, **(said or {})})
@@ -223,10 +252,10 @@ def written(
     return commit
 
 
-def commit_of(target: Target, run: Run, rows: DataFrame) -> Commit | None:
+def commit_of(spark: SparkSession, target: Target, run: Run) -> Commit | None:
     """Return a run's commit in a table; None where it has none."""
     assert target.path is not None
-    return find_commit(rows.sparkSession, target.path, run.app, run.number)
+    return find_commit(spark, target.path, run.app, run.number)
 
 
 def reported(

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
+from spark_sig.compile.arrow import to_arrow
 from spark_sig.engines.arrays import is_sparse, masked_array, shape_label
 from spark_sig.engines.frames import frame_batch
 from spark_sig.engines.scalars import from_numpy
@@ -19,7 +20,7 @@ from spark_sig.errors import Code, Violation, ViolationError
 from spark_sig.integrations.mlflow.outputs import predicted_frame
 from spark_sig.kernels.batch import Outcome, run_batch
 from spark_sig.naming import SPARK_TYPE, member_path
-from spark_sig.plan import EnforcementPlan
+from spark_sig.plan import Check, EnforcementPlan
 from spark_sig.planner import plan_enforcement
 from spark_sig.policy import Policy
 from spark_sig.schema import Schema, TensorSpec
@@ -62,6 +63,11 @@ def held(given: Any, schema: Schema, policy: Policy, rows: int) -> tuple[Enforce
     if plan.findings:
         raise ViolationError(plan.findings)
     return plan, run_batch(plan, batch)
+
+
+def declared_checks(schema: Schema, policy: Policy) -> tuple[Check, ...]:
+    """Return the checks on predictions that are of the types which the outputs declare."""
+    return _plan(_Known(to_arrow(schema)), schema, policy).checks
 
 
 def _below_outputs(violation: Violation) -> Violation:
