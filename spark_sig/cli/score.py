@@ -46,7 +46,7 @@ def score_command(
     mode: Annotated[str | None, typer.Option(help="append or overwrite.")] = None,
     max_violations: Annotated[
         str | None,
-        typer.Option(help="With more rows that violate the inputs, N or P%, nothing is written."),
+        typer.Option(help="With more rows that violate, N or P%, nothing is written."),
     ] = None,
     stats: Annotated[
         bool | None, typer.Option(help="Whether file statistics may decide checks.")
