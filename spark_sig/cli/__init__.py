@@ -7,15 +7,29 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from spark_sig.cli.completion import PROGRAM, answer_shells, completion_command
+from spark_sig.cli.diff import diff_command, run_diff
 from spark_sig.cli.infer import infer_command, run_infer
+from spark_sig.cli.report import report_app, run_render
 from spark_sig.cli.reprocess import reprocess_command, run_reprocess
 from spark_sig.cli.score import run_score, score_command
+from spark_sig.cli.show import run_show, show_command
 from spark_sig.cli.validate import run_validate, validate_command
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-__all__ = ["app", "main", "run_infer", "run_reprocess", "run_score", "run_validate"]
+__all__ = [
+    "app",
+    "main",
+    "run_diff",
+    "run_infer",
+    "run_render",
+    "run_reprocess",
+    "run_score",
+    "run_show",
+    "run_validate",
+]
 
 app = typer.Typer(
     add_completion=False,
@@ -27,6 +41,10 @@ app.command("validate")(validate_command)
 app.command("reprocess")(reprocess_command)
 app.command("score")(score_command)
 app.command("infer")(infer_command)
+app.command("show")(show_command)
+app.command("diff")(diff_command)
+app.add_typer(report_app, name="report")
+app.command("completion")(completion_command)
 
 
 def main(
@@ -38,4 +56,5 @@ def main(
         arguments: what follows the program's name; those of the process where None.
         session: makes the Spark session, once the arguments are found to be right.
     """
-    app(args=arguments, obj=session, prog_name="spark-sig")
+    answer_shells()
+    app(args=arguments, obj=session, prog_name=PROGRAM)

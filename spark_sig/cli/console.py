@@ -31,9 +31,13 @@ def told(work: Callable[[], int]) -> int:
         said, code = error, MISUSED
     except (SourceError, OSError) as error:
         said, code = error, UNFINISHED
-    console = Console(stderr=True, highlight=False, soft_wrap=True)
-    console.print(f"error: {said}", markup=False)
+    note(f"error: {said}")
     return code
+
+
+def note(text: str) -> None:
+    """Write a line beside the result, which programs that read it do not see."""
+    Console(stderr=True, highlight=False, soft_wrap=True).print(text, markup=False)
 
 
 @contextmanager

@@ -40,3 +40,7 @@ Datetime = Annotated[str | None, typer.Option(help="source or timestamp.")]
 OnViolation = Annotated[str | None, typer.Option(help="raise, drop or tag.")]
 ShowValues = Annotated[bool | None, typer.Option(help="Whether values may stand in the report.")]
 Examples = Annotated[int | None, typer.Option(help="Examples per check.")]
+
+# What stands where a signature is read from whatever has one.
+ANY_SIGNATURE = "JSON file or text, MLmodel or its folder, URI of a model, or a table."
+Json = Annotated[bool, typer.Option("--json", help="Write JSON.")]

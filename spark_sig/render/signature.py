@@ -1,8 +1,8 @@
-"""The HTML table of a signature."""
+"""The tables of a signature, and those tables as HTML."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from html import escape
 
 from spark_sig.params import ParamSchema
@@ -19,14 +19,19 @@ def signature_html(signature: ModelSignature) -> str:
         >>> "&lt;b&gt;" in html, "<b>" in html
         (True, False)
     """
-    parts = []
+    parts = (_table(*table) for table in tables(signature))
+    return '<div class="spark-sig-signature">' + "".join(parts) + "</div>"
+
+
+def tables(
+    signature: ModelSignature,
+) -> Iterator[tuple[str, tuple[str, ...], list[tuple[str, ...]]]]:
+    """Yield the title, the head and the rows of a table for each side, and of one for params."""
     for title, schema in (("inputs", signature.inputs), ("outputs", signature.outputs)):
         if schema is not None:
-            parts.append(_table(title, ("name", "type", "required"), _rows(schema)))
+            yield title, ("name", "type", "required"), list(_rows(schema))
     if signature.params:
-        head = ("name", "type", "default", "shape")
-        parts.append(_table("params", head, _param_rows(signature.params)))
-    return '<div class="spark-sig-signature">' + "".join(parts) + "</div>"
+        yield "params", ("name", "type", "default", "shape"), list(_param_rows(signature.params))
 
 
 def _rows(schema: Schema) -> Iterable[tuple[str, ...]]:

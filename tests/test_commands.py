@@ -1,0 +1,251 @@
+"""The commands that need no data: a signature shown and compared, a report rendered, completion."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pytest
+from pyspark.sql.types import StructType
+from typer.testing import CliRunner
+
+from spark_sig import (
+    Array,
+    ColSpec,
+    Map,
+    ModelSignature,
+    Object,
+    ParamSchema,
+    ParamSpec,
+    Property,
+    Report,
+    Schema,
+    TensorSpec,
+    validate,
+)
+from spark_sig.cli import app
+from spark_sig.compile.arrow import to_arrow
+from spark_sig.compile.spark import to_spark
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+SIGNATURE = ModelSignature(
+    Schema(
+        [
+            ColSpec("long", "a b"),
+            ColSpec(Array(Object([Property("x`y", "string", required=False)])), "o"),
+            ColSpec(Map("double"), "m", required=False),
+            ColSpec("datetime", "t"),
+        ]
+    ),
+    Schema([TensorSpec("float32", (-1, 3), "image")]),
+    ParamSchema([ParamSpec("top", "long", 3)]),
+)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> str:
+    SIGNATURE.save(tmp_path / "signature.json")
+    return str(tmp_path / "signature.json")
+
+
+def run(*arguments: str, session: Any = None) -> tuple[int, str, str]:
+    """Run the command line; return its exit code, output and error output."""
+    done = CliRunner().invoke(app, list(arguments), obj=session, prog_name="spark-sig")
+    return done.exit_code, done.stdout, done.stderr
+
+
+# --- show -----------------------------------------------------------------------------------------
+
+
+def test_a_signature_as_a_table(file: str) -> None:
+    code, said, _ = run("show", file)
+    assert code == 0
+    rows = [line.split("  ") for line in said.splitlines()]
+    assert [word.strip() for word in rows[2] if word] == ["a b", "long", "yes"]
+    for title in ("inputs", "outputs", "params"):
+        assert title in said.splitlines()
+
+
+def test_a_signature_as_json(file: str) -> None:
+    code, said, _ = run("show", file, "--json")
+    document = json.loads(said)
+    again = {side: None if value is None else json.dumps(value) for side, value in document.items()}
+    assert (code, ModelSignature.from_dict(again)) == (0, SIGNATURE)
+    assert run("show", file, "--form", "json")[1] == said
+
+
+def test_a_signature_as_mlflow_writes_it(file: str, tmp_path: Path) -> None:
+    (tmp_path / "MLmodel").write_text(run("show", file, "--form", "mlflow")[1])
+    assert ModelSignature.load(tmp_path / "MLmodel") == SIGNATURE
+    assert ModelSignature.load(tmp_path) == SIGNATURE
+
+
+def test_a_signature_as_sparks_ddl(spark: SparkSession, file: str) -> None:
+    """Spark reads it back; NOT NULL inside arrays and maps is what its SQL cannot say."""
+    code, said, _ = run("show", file, "--form", "spark")
+    assert code == 0
+    inputs, outputs = said.split("-- outputs\n")
+    for text, schema in ((inputs, SIGNATURE.inputs), (outputs, SIGNATURE.outputs)):
+        assert schema is not None
+        columns = text.removeprefix("-- inputs\n")
+        struct = spark.createDataFrame([], columns).schema
+        assert spelt(struct) == spelt(to_spark(schema))
+        assert [field.nullable for field in struct] == [f.nullable for f in to_spark(schema)]
+
+
+def spelt(struct: StructType) -> list[tuple[str, str]]:
+    return [(field.name, field.dataType.simpleString()) for field in struct]
+
+
+def test_a_signature_as_an_arrow_schema(file: str) -> None:
+    _, said, _ = run("show", file, "--form", "arrow")
+    assert SIGNATURE.inputs is not None
+    for field in to_arrow(SIGNATURE.inputs):
+        null = "" if field.nullable else " not null"
+        assert f"{field.name}: {field.type}{null}" in said
+    assert pa.types.is_timestamp(to_arrow(SIGNATURE.inputs).field("t").type)
+
+
+def test_what_is_no_signature(tmp_path: Path) -> None:
+    code, said, error = run("show", str(tmp_path / "nowhere.json"))
+    assert (code, said) == (2, "")
+    assert error.startswith("error: cannot read the signature")
+    assert run("show", '{"inputs": "no"}')[0] == 2
+
+
+# --- tables ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def table(spark: SparkSession, tmp_path: Path) -> str:
+    rows = spark.sql("SELECT 1L AS `a b`, DATE'2026-01-01' AS t, 'x' AS more")
+    rows.write.format("delta").option("delta.columnMapping.mode", "name").save(
+        str(tmp_path / "table")
+    )
+    return str(tmp_path / "table")
+
+
+def test_the_signature_of_a_table(spark: SparkSession, table: str) -> None:
+    code, said, error = run("show", table, "--json", session=lambda: spark)
+    assert code == 0
+    names = {column["name"]: column["type"] for column in json.loads(said)["inputs"]}
+    assert names == {"a b": "long", "t": "datetime", "more": "string"}
+    assert error == "not said: $.t: date is read as datetime\n"
+
+
+def test_a_table_is_compared_by_its_inputs(spark: SparkSession, table: str, file: str) -> None:
+    wanted = ModelSignature(
+        Schema([ColSpec("long", "a b", required=False)]), Schema([ColSpec("double")])
+    )
+    code, said, _ = run("diff", table, wanted.to_json(), session=lambda: spark)
+    assert (code, said.startswith("forward: compatible")) == (0, True)
+    assert "outputs" not in said
+    code, said, _ = run("diff", table, file, "--json", session=lambda: spark)
+    assert code == 3
+    changes = {change["path"]: change["forward"] for change in json.loads(said)["changes"]}
+    assert changes["$.o"] == "breaking"
+
+
+# --- diff -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "level", "codes"),
+    [
+        ("long", "long", "compatible", {"compatible": 0, "breaking": 0}),
+        ("integer", "long", "widening", {"compatible": 3, "widening": 0, "lossy": 0}),
+        ("long", "integer", "lossy", {"widening": 3, "lossy": 0, "breaking": 0}),
+        ("long", "boolean", "breaking", {"widening": 3, "lossy": 3, "breaking": 0}),
+    ],
+)
+def test_what_a_difference_allows(
+    before: str, after: str, level: str, codes: dict[str, int]
+) -> None:
+    old, new = (
+        ModelSignature(Schema([ColSpec(type_, "a")])).to_json() for type_ in (before, after)
+    )
+    for allowed, code in codes.items():
+        found = run("diff", old, new, "--allow", allowed)
+        assert (found[0], found[1].split(",")[0]) == (code, f"forward: {level}")
+    assert run("diff", old, new)[0] == (0 if level in ("compatible", "widening") else 3)
+
+
+def test_the_policy_of_a_difference() -> None:
+    old, new = (
+        ModelSignature(Schema([ColSpec(type_, "a")])).to_json() for type_ in ("integer", "long")
+    )
+    assert run("diff", old, new)[0] == 0
+    assert run("diff", old, new, "--policy", "strict")[0] == 3
+    code, _, error = run("diff", old, new, "--policy", "none")
+    assert (code, "error: " in error) == (2, True)
+
+
+# --- reports --------------------------------------------------------------------------------------
+
+
+def test_a_report_is_rendered(spark: SparkSession, tmp_path: Path) -> None:
+    wanted = ModelSignature(Schema([ColSpec("string", "id")]))
+    report = validate(spark.range(3), wanted)
+    place = tmp_path / "report.json"
+    place.write_text(report.to_json())
+    assert run("report", "render", str(place)) == (0, report.to_text() + "\n", "")
+    assert Report.from_dict(json.loads(run("report", "render", str(place), "--json")[1])) == report
+    page = tmp_path / "report.html"
+    assert run("report", "render", str(place), "--to", "html", "--out", str(page))[0] == 0
+    assert page.read_text() == report.to_html()
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"format": "other"}', "no"])
+def test_what_is_no_report(tmp_path: Path, text: str) -> None:
+    place = tmp_path / "report.json"
+    place.write_text(text)
+    code, said, error = run("report", "render", str(place))
+    assert (code, said, error.startswith("error: ")) == (2, "", True)
+
+
+# --- the shell ------------------------------------------------------------------------------------
+
+
+def test_wrong_usage_gets_a_suggestion() -> None:
+    assert "Did you mean 'show'?" in run("shwo")[2]
+    assert "--allow" in run("diff", "a", "b", "--alow", "lossy")[2]
+
+
+def test_every_command_has_an_example() -> None:
+    for command in ("show", "diff", "completion"):
+        code, said, _ = run(command, "--help")
+        assert (code, "Examples:" in said) == (0, True)
+        assert f"spark-sig {command}" in said
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_is_printed(shell: str) -> None:
+    code, said, _ = run("completion", shell)
+    assert (code, "_SPARK_SIG_COMPLETE" in said) == (0, True)
+
+
+def test_a_shell_completes(root: Path) -> None:
+    """bash itself: the function is loaded, and called as Tab does."""
+    program = Path(sys.executable).parent / "spark-sig"
+    if not program.exists():  # an environment of an older Spark has no such command
+        pytest.skip("spark-sig is not installed here")
+    script = (
+        f'eval "$("{program}" completion bash)"; COMP_WORDS=(spark-sig re); COMP_CWORD=1; '
+        f'_spark_sig_completion "{program}"; echo "${{COMPREPLY[@]}}"'
+    )
+    done = subprocess.run(
+        ["bash", "-c", script],
+        cwd=root,
+        env={**os.environ, "PYTHONPATH": str(root)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert (done.stdout.split(), done.stderr) == (["reprocess", "report"], "")
