@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from spark_sig.compile.spark import source_schema
 from spark_sig.engines import catalyst, stage
 from spark_sig.errors import SignatureError, ViolationError
+from spark_sig.plan import EnforcementPlan
 from spark_sig.planner import ORIGINAL, VIOLATIONS, Engine, plan_enforcement
 from spark_sig.policy import Policy, policy_of
 from spark_sig.signature import load_signature
@@ -52,19 +53,29 @@ def enforce_signature(
     def enforce(df: DataFrame) -> DataFrame:
         refuse_values(df)
         plan = plan_enforcement(source_schema(df.schema), schema, chosen, engine=engine, spark=True)
-        if plan.findings:
-            raise ViolationError(plan.findings)
-        if plan.row_count is not None:
-            raise SignatureError(
-                f"the tensor's first axis is fixed at {plan.row_count} rows, which no single row "
-                "can be held to",
-                remedy="check the whole with validate, or make the axis -1",
-            )
+        refuse_misfit(plan)
         if plan.arrow_fields:
             return stage.enforce_rows(df, plan)
         return catalyst.enforce_rows(df, plan)
 
     return enforce
+
+
+def refuse_misfit(plan: EnforcementPlan) -> None:
+    """Refuse a plan to which rows cannot be held one by one.
+
+    Raises:
+        ViolationError: where the source does not fit by its types; lists every violation.
+        SignatureError: where the plan asks for a number of rows.
+    """
+    if plan.findings:
+        raise ViolationError(plan.findings)
+    if plan.row_count is not None:
+        raise SignatureError(
+            f"the tensor's first axis is fixed at {plan.row_count} rows, which no single row "
+            "can be held to",
+            remedy="check the whole with validate, or make the axis -1",
+        )
 
 
 def split(tagged: DataFrame) -> tuple[DataFrame, DataFrame]:

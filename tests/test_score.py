@@ -24,6 +24,7 @@ from spark_sig import (
     Schema,
     SignatureError,
     TensorSpec,
+    enforce_signature,
     score,
     split,
 )
@@ -378,6 +379,17 @@ def test_a_frame_that_does_not_fit_is_refused_without_a_job(
         score(spark.range(3), model)
     with pytest.raises(ViolationError, match=r"\$\.a: type"):
         score(spark.sql("SELECT 'x' AS a"), model)
+
+
+def test_a_fixed_number_of_rows_is_refused_as_in_row_mode(spark: SparkSession, save: Save) -> None:
+    fixed = Schema([TensorSpec("float64", (3,), "x")])
+    model = save(lambda array, params: array, fixed, Schema([TensorSpec("float64", (-1,))]))
+    frame = spark.range(3).selectExpr("CAST(id AS double) AS x")
+    with pytest.raises(SignatureError, match="first axis is fixed at 3 rows") as scored:
+        score(frame, model)
+    with pytest.raises(SignatureError) as enforced:
+        frame.transform(enforce_signature(ModelSignature(fixed)))
+    assert str(scored.value) == str(enforced.value)
 
 
 def test_names_that_collide_are_refused(spark: SparkSession, save: Save) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from spark_sig.compile.spark import relaxed, source_schema, to_spark
 from spark_sig.engines.catalyst import numbered
 from spark_sig.engines.stage import declared, refuse_opaque, refuse_validated, tagged_struct
-from spark_sig.errors import SignatureError, ViolationError
+from spark_sig.errors import SignatureError
 from spark_sig.integrations.mlflow.artifacts import fetch, ship
 from spark_sig.integrations.mlflow.clocks import refuse_zone
 from spark_sig.integrations.mlflow.native import is_native, scored_natively
@@ -22,6 +22,7 @@ from spark_sig.plan import EnforcementPlan
 from spark_sig.planner import plan_enforcement
 from spark_sig.planning.matching import refuse_reserved
 from spark_sig.policy import OnViolation, Policy, policy_of
+from spark_sig.rows import refuse_misfit
 from spark_sig.schema import Schema, TensorSpec
 from spark_sig.signature import ModelSignature, load_signature
 from spark_sig.sources import resolve
@@ -138,15 +139,7 @@ class Scoring(NamedTuple):
         """Return the rows with their predictions; nothing is read yet."""
         inputs, outputs = self.signature.side("inputs"), self.signature.side("outputs")
         plan = self.plan(rows)
-        if plan.findings:
-            raise ViolationError(plan.findings)
-        if plan.row_count is not None:
-            raise SignatureError(
-                f"the tensor's first axis is fixed at {plan.row_count} rows, which no batch "
-                "can be held to",
-                path="$.inputs",
-                remedy="make the axis -1",
-            )
+        refuse_misfit(plan)
         kept = _kept(plan, self.keep)
         predicted = _columns(outputs, self.prediction)
         struct = _struct(rows, plan, kept, predicted)
