@@ -36,6 +36,8 @@ mlflow = pytest.importorskip("mlflow", reason="MLflow is in the environment of d
 from sklearn import datasets  # noqa: E402
 from sklearn.linear_model import LinearRegression, LogisticRegression  # noqa: E402
 
+from spark_sig.integrations.mlflow import artifacts  # noqa: E402
+from spark_sig.integrations.mlflow.scoring import Scoring  # noqa: E402
 from tests.mlflow_models import ADVICE, save_function  # noqa: E402
 
 if TYPE_CHECKING:
@@ -428,6 +430,31 @@ def test_each_worker_loads_the_model_once(spark: SparkSession, save: Save, tmp_p
     loads = log.read_text().split()
     assert len(loads) == len(set(loads))  # a worker is a process
     assert len(loads) <= 2  # of local[2], which keeps them
+
+
+def test_the_files_of_a_model_are_read_through_once(
+    spark: SparkSession, save: Save, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A table is scored by several frames: one fails, one drops, one tags."""
+    asked: list[str] = []
+
+    def counted(kind: str, real: Callable[..., Any]) -> Callable[..., Any]:
+        return lambda *given: (asked.append(kind), real(*given))[1]
+
+    scoring = Scoring.of(save(doubled, LONG, DOUBLE), None, None, None, "prediction")
+    monkeypatch.setattr(artifacts, "digest_of", counted("digest", artifacts.digest_of))
+    monkeypatch.setattr(artifacts, "_pack", counted("pack", artifacts._pack))
+    frame = spark.range(3).selectExpr("id AS a")
+    found = [sorted(column(scoring.under(way).frame(frame))) for way in ("raise", "drop", "tag")]
+    assert found == [[0.0, 2.0, 4.0]] * 3
+    assert asked == ["digest"]
+    # as on a cluster, which has them as one archive
+    monkeypatch.setattr(artifacts, "is_classic", lambda spark: False)
+    monkeypatch.setattr(artifacts, "_add_file", lambda spark, path: None)
+    scoring = scoring._replace(files=artifacts.Files(scoring.folder))
+    for way in ("raise", "drop"):
+        scoring.under(way).frame(frame)
+    assert asked == ["digest", "digest", "pack"]
 
 
 def test_nothing_is_loaded_for_no_rows(spark: SparkSession, save: Save, tmp_path: Path) -> None:

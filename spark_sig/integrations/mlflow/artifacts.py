@@ -8,6 +8,7 @@ import os
 import shutil
 import tarfile
 import tempfile
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -71,14 +72,30 @@ def fetch(uri: str | os.PathLike[str]) -> Path:
     return Path(found)
 
 
-def ship(spark: SparkSession, folder: Path) -> Artifacts:
-    """Bring a model's folder to the workers of a session.
+class Files:
+    """The files of a model, read through once and packed once, however many frames are scored.
 
     Args:
-        spark: the session.
-        folder: where the model lies on this machine.
+        folder: where they lie on this machine.
     """
-    digest = digest_of(folder)
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._shipped: dict[SparkSession, Artifacts] = {}
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of all of them and their names, as they were when it was first asked for."""
+        return digest_of(self.folder)
+
+    def shipped(self, spark: SparkSession) -> Artifacts:
+        """Return them as the workers of a session find them, bringing them there the first time."""
+        if spark not in self._shipped:
+            self._shipped[spark] = _ship(spark, self.folder, self.digest)
+        return self._shipped[spark]
+
+
+def _ship(spark: SparkSession, folder: Path, digest: str) -> Artifacts:
     # Workers of local mode see what the driver sees; a Connect server need not.
     if is_classic(spark) and str(spark.conf.get("spark.master")).startswith("local"):
         return Artifacts(digest, str(folder), shipped=False)

@@ -12,7 +12,7 @@ from spark_sig.compile.spark import relaxed, source_schema, to_spark
 from spark_sig.engines.catalyst import numbered
 from spark_sig.engines.stage import declared, refuse_opaque, refuse_validated, tagged_struct
 from spark_sig.errors import SignatureError
-from spark_sig.integrations.mlflow.artifacts import fetch, ship
+from spark_sig.integrations.mlflow.artifacts import Files, fetch
 from spark_sig.integrations.mlflow.clocks import refuse_zone
 from spark_sig.integrations.mlflow.native import is_native, scored_natively
 from spark_sig.integrations.mlflow.task import Score
@@ -90,7 +90,7 @@ class Scoring(NamedTuple):
     """What a model is asked to do, whatever rows it is given.
 
     Args:
-        folder: where its files lie on this machine.
+        files: its files.
         signature: its signature.
         params: complete.
         policy: the choices that the signature leaves open.
@@ -98,7 +98,7 @@ class Scoring(NamedTuple):
         prediction: name of a prediction that the signature gives none.
     """
 
-    folder: Path
+    files: Files
     signature: ModelSignature
     params: Mapping[str, Any]
     policy: Policy
@@ -123,7 +123,12 @@ class Scoring(NamedTuple):
         # A model is given what its signature names, and nothing else.
         policy = policy if policy.extra == "forbid" else replace(policy, extra="drop")
         completed = enforce_params(params, signature.params, policy=policy)
-        return cls(folder, signature, completed, policy, keep, prediction)
+        return cls(Files(folder), signature, completed, policy, keep, prediction)
+
+    @property
+    def folder(self) -> Path:
+        """Where the model's files lie on this machine."""
+        return self.files.folder
 
     def under(self, on_violation: OnViolation) -> Scoring:
         """Return the same for a table, which needs no values beside the rows that hold them."""
@@ -161,7 +166,7 @@ class Scoring(NamedTuple):
         if "timestamp" in f"{rows.schema.simpleString()} {struct.simpleString()}":
             refuse_zone(zone)
         task = Score(
-            ship(spark, self.folder),
+            self.files.shipped(spark),
             plan,
             inputs,
             outputs,
