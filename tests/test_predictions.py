@@ -12,9 +12,11 @@ import pytest
 import scipy.sparse as sp
 
 from spark_sig import Array, ColSpec, Object, Policy, Property, Schema, TensorSpec
+from spark_sig.engines.scalars import as_objects
 from spark_sig.errors import ViolationError
 from spark_sig.integrations.mlflow.clocks import instants, wall_clock
 from spark_sig.integrations.mlflow.predictions import held
+from spark_sig.types import ColumnType, Map
 
 NAMED = Schema([ColSpec("double", "p")])
 BARE = Schema([ColSpec("double")])
@@ -73,6 +75,47 @@ def test_pythons_integers_count_for_themselves() -> None:
     for given, schema in (([2**53 + 1, 1.0], BARE), ([2**40], Schema([ColSpec("integer")]))):
         with pytest.raises(ViolationError, match=r"\$outputs\[0\]: type"):
             held(given, schema, Policy(), len(given))
+
+
+@pytest.mark.parametrize(
+    ("kind", "cells"),
+    [
+        (Array("double"), [[1, 2], [1, 2.5], None]),
+        (Array(Array("double")), [[[1], [2, 0.5]]]),
+        (Map("double"), [{"a": 1, "b": 2.5}, {"a": 3}]),
+        (Map(Array("double")), [{"a": [1]}]),
+        (Object([Property("x", "double"), Property("n", "integer")]), [{"x": 1, "n": 2}]),
+        (Array(Object([Property("x", "double", False)])), [[{"x": 1}, {"x": None}]]),
+        (Array("integer"), [[1, 2], []]),
+        (Array("double"), [np.array([1, 2.5], object)]),
+    ],
+)
+def test_so_they_do_at_any_depth(kind: ColumnType, cells: list[Any]) -> None:
+    schema = Schema([ColSpec(kind, "v", False)])
+    given = pd.DataFrame({"v": as_objects(cells)})
+    before = str(cells)
+    columns, found = read(given, schema, len(cells))
+    assert [dict(c) if isinstance(kind, Map) else c for c in columns[0]] == [
+        c.tolist() if isinstance(c, np.ndarray) else c for c in cells
+    ]
+    assert not found
+    assert str(cells) == before
+
+
+@pytest.mark.parametrize(
+    ("kind", "cell"),
+    [
+        (Array("double"), [2**53 + 1]),
+        (Array("double"), [True]),
+        (Array("double"), np.array([1, 2])),
+        (Array("integer"), [2**40]),
+        (Map("double"), {"a": 2**53 + 1, "b": 1}),
+        (Object([Property("x", "double")]), {"x": 10**400}),
+    ],
+)
+def test_nothing_is_lost_at_any_depth(kind: ColumnType, cell: Any) -> None:
+    with pytest.raises(ViolationError, match=r"\$outputs\.v.*: type"):
+        held(pd.DataFrame({"v": as_objects([cell])}), Schema([ColSpec(kind, "v")]), Policy(), 1)
 
 
 @pytest.mark.parametrize(

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
 
 from spark_sig.engines.local import as_frame
 from spark_sig.engines.scalars import as_objects
+from spark_sig.errors import assert_never
 from spark_sig.schema import ColSpec, Schema
-from spark_sig.types import DataType, Map, Object
+from spark_sig.types import AnyType, Array, ColumnType, DataType, Map, Object, SparkMLVector
 
 # Python's integers have no width: those that a type holds exactly are taken for it, each by
 # itself, whatever stands beside it.
-_FLOATS = (DataType.double, DataType.float)
 _INT32 = range(-(2**31), 2**31)
+
+# Makes of the values of one level what the type wants.
+_Settle: TypeAlias = "Callable[[Sequence[Any]], Sequence[Any]]"
 
 
 def predicted_frame(given: Any, schema: Schema, rows: int) -> pd.DataFrame:
@@ -36,9 +40,11 @@ def predicted_frame(given: Any, schema: Schema, rows: int) -> pd.DataFrame:
             place = frame.columns.get_loc(label)
             assert isinstance(place, int)
             column = frame.iloc[:, place]
-            if column.dtype == object and (settled := _settled(column, spec)) is not None:
+            settle = _settler(spec.type) if column.dtype == object else None
+            if settle is not None:
+                settled = as_objects(settle(column.tolist()))
                 frame = frame.copy(deep=False)
-                frame[label] = settled
+                frame[label] = pd.Series(settled, index=column.index, dtype=object)
     return frame
 
 
@@ -52,19 +58,64 @@ def _labels(frame: pd.DataFrame, schema: Schema) -> list[Any]:
     return [labels[at] if at < len(labels) else None for at in range(len(schema))]
 
 
-def _settled(column: pd.Series[Any], spec: ColSpec) -> pd.Series[Any] | None:
-    """Return Python's integers as the numbers that are wanted, where they are exactly that."""
-    values = column.tolist()
-    if spec.type in _FLOATS:
-        if not any(type(value) is int for value in values):
+def _settler(target: ColumnType) -> _Settle | None:
+    """Return what makes of Python's integers the numbers that a type wants, at any depth.
+
+    Those that the type does not hold exactly stay what they are, as all else does.
+
+    Returns:
+        A function of the values of one level; None where the type wants no such numbers.
+    """
+    match target:
+        case DataType.double | DataType.float:
+            return _each_int(_as_float)
+        case DataType.integer:
+            return _each_int(_as_int32)
+        case Array():
+            items = _settler(target.dtype)
+            return items and _each_cell(lambda cell: _in_list(cell, items))
+        case Map():
+            values = _settler(target.value_type)
+            return values and _each_cell(lambda cell: _in_map(cell, values))
+        case Object():
+            settlers = {each.name: _settler(each.dtype) for each in target.properties}
+            known = {name: settler for name, settler in settlers.items() if settler is not None}
+            return _each_cell(lambda cell: _in_record(cell, known)) if known else None
+        case DataType() | AnyType() | SparkMLVector():
             return None
-        made = [_as_float(value) if type(value) is int else value for value in values]
-        return pd.Series(as_objects(made), index=column.index, dtype=object)
-    if spec.type is DataType.integer:
-        whole = (value is None or (type(value) is int and value in _INT32) for value in values)
-        if all(whole):
-            return pd.Series(pd.array(values, dtype="Int32"), index=column.index)
-    return None
+        case _:
+            assert_never(target)
+
+
+def _each_int(settle: Callable[[int], Any]) -> _Settle:
+    def settled(values: Sequence[Any]) -> Sequence[Any]:
+        if int not in set(map(type, values)):
+            return values
+        return [settle(value) if type(value) is int else value for value in values]
+
+    return settled
+
+
+def _each_cell(settle: Callable[[Any], Any]) -> _Settle:
+    return lambda values: [settle(value) for value in values]
+
+
+def _in_list(cell: Any, items: _Settle) -> Any:
+    # arrays of numbers have a width
+    loose = isinstance(cell, list) or (isinstance(cell, np.ndarray) and cell.dtype == object)
+    return items(list(cell)) if loose else cell
+
+
+def _in_map(cell: Any, values: _Settle) -> Any:
+    if not isinstance(cell, dict):
+        return cell
+    return dict(zip(cell, values(list(cell.values())), strict=True))
+
+
+def _in_record(cell: Any, known: Mapping[str, _Settle]) -> Any:
+    if not isinstance(cell, dict):
+        return cell
+    return cell | {name: known[name]([cell[name]])[0] for name in known if name in cell}
 
 
 def _as_float(value: int) -> float | int:
@@ -73,6 +124,10 @@ def _as_float(value: int) -> float | int:
     except OverflowError:
         return value
     return made if int(made) == value else value
+
+
+def _as_int32(value: int) -> np.int32 | int:
+    return np.int32(value) if value in _INT32 else value
 
 
 def _frame(given: Any, schema: Schema, rows: int) -> pd.DataFrame:
