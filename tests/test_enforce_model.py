@@ -12,11 +12,14 @@ import pyarrow as pa
 import pytest
 
 from spark_sig import (
+    Array,
     ColSpec,
     ModelSignature,
+    Object,
     ParamSchema,
     ParamSpec,
     Policy,
+    Property,
     Schema,
     SignatureError,
     TensorSpec,
@@ -27,6 +30,7 @@ from tests.conformance import recipe
 
 mlflow = pytest.importorskip("mlflow", reason="MLflow is in the environment of dev.txt alone")
 
+from pydantic import BaseModel  # noqa: E402
 from sklearn.linear_model import LinearRegression  # noqa: E402
 
 from tests.mlflow_models import ADVICE, save_function  # noqa: E402
@@ -41,6 +45,7 @@ pytestmark = [
 
 INPUTS = Schema([ColSpec("long", "a"), ColSpec("double", "b")])
 OUTPUTS = Schema([ColSpec("double")])
+RECORD = Object([Property("role", "string"), Property("n", "long")])
 
 
 def total(frame: Any, params: Any) -> Any:
@@ -102,6 +107,64 @@ def test_arrow_keeps_its_values(tmp_path: Path) -> None:
     tensor = ModelSignature(Schema([TensorSpec("float64", (-1, 2))]), OUTPUTS)
     model = enforce_model(save_function(tmp_path / "t", lambda x, p: x.sum(axis=1), tensor))
     assert model.predict(pa.table({"a": [1.0], "b": [2.0]})).tolist() == [3.0]
+
+
+class Message(BaseModel):
+    """What a chat model is told."""
+
+    role: str
+    n: int
+
+
+class Chat(BaseModel):
+    """Messages."""
+
+    messages: list[Message]
+
+
+class Roles(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
+    """A model whose signature is made of its hints: one object, without a name."""
+
+    def predict(self, model_input: list[Message], params: Any = None) -> list[str]:
+        return [message.role for message in model_input]
+
+
+ASKS, SAYS = Message(role="user", n=1), Message(role="bot", n=2)
+
+
+def test_objects_of_pydantics_are_rows(tmp_path: Path) -> None:
+    mlflow.pyfunc.save_model(tmp_path / "m", python_model=Roles(), pip_requirements=[])
+    model = enforce_model(tmp_path / "m")
+    assert model.predict([ASKS, SAYS]) == ["user", "bot"]
+    assert model.predict([ASKS, {"role": "bot", "n": 2}]) == ["user", "bot"]
+    assert model.predict(ASKS) == ["user"]
+    with pytest.raises(ViolationError, match="missing_property"):
+        model.predict([Chat(messages=[ASKS])])
+
+
+@pytest.mark.parametrize(
+    ("inputs", "given", "rows"),
+    [
+        (Schema([ColSpec("string", "role"), ColSpec("long", "n")]), ASKS, ASKS.model_dump()),
+        (Schema([ColSpec("string", "role"), ColSpec("long", "n")]), [ASKS], ASKS.model_dump()),
+        (
+            Schema([ColSpec(Array(RECORD), "messages")]),
+            Chat(messages=[ASKS, SAYS]),
+            {"messages": [ASKS.model_dump(), SAYS.model_dump()]},
+        ),
+        (
+            Schema([ColSpec(Array(RECORD), "messages")]),
+            {"messages": [ASKS]},
+            {"messages": [ASKS.model_dump()]},
+        ),
+        (Schema([ColSpec(RECORD, "o")]), [{"o": ASKS}], {"o": ASKS.model_dump()}),
+    ],
+)
+def test_whatever_holds_them(tmp_path: Path, inputs: Schema, given: Any, rows: Any) -> None:
+    folder = save_function(
+        tmp_path / "m", lambda x, p: x.to_dict("records"), ModelSignature(inputs)
+    )
+    assert enforce_model(folder).predict(given) == [rows]
 
 
 def test_the_callers_frame_stays_as_it_was(tmp_path: Path) -> None:

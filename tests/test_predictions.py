@@ -10,6 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 import scipy.sparse as sp
+from pydantic import BaseModel
 
 from spark_sig import Array, ColSpec, Object, Policy, Property, Schema, TensorSpec
 from spark_sig.engines.scalars import as_objects
@@ -59,6 +60,17 @@ def read(given: Any, schema: Schema, rows: int) -> tuple[list[Any], dict[str, li
 )
 def test_whatever_holds_them(given: Any, schema: Schema, columns: list[Any]) -> None:
     assert read(given, schema, 2) == (columns, {})
+
+
+class Count(BaseModel):
+    """What a model with hints gives."""
+
+    k: int
+
+
+def test_objects_of_pydantics_are_records() -> None:
+    for given in ([Count(k=1), {"k": 2}], [{"o": Count(k=1)}, {"o": Count(k=2)}]):
+        assert read(given, Schema([ColSpec(RECORD, "o")]), 2) == ([[{"k": 1}, {"k": 2}]], {})
 
 
 @pytest.mark.parametrize("rows", [1, 2])

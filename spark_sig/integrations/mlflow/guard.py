@@ -15,6 +15,7 @@ from spark_sig.errors import SignatureError
 from spark_sig.integrations.mlflow.artifacts import fetch
 from spark_sig.integrations.mlflow.door import explained, mlflow_module
 from spark_sig.integrations.mlflow.feeds import cells_of
+from spark_sig.integrations.mlflow.objects import as_rows
 from spark_sig.integrations.mlflow.predictor import Predictor
 from spark_sig.integrations.mlflow.scoring import score
 from spark_sig.params import enforce_params
@@ -85,7 +86,8 @@ class EnforcedModel:
 
         Args:
             data: a pandas DataFrame or Series, a NumPy array, a dict, a list, a scalar, a SciPy
-                matrix, an Arrow table, as the signature's inputs say; or a Spark DataFrame.
+                matrix, an Arrow table, an object of pydantic's or a list of them, as the
+                signature's inputs say; or a Spark DataFrame.
             params: the params; those that are not given take their defaults.
 
         Returns:
@@ -102,7 +104,7 @@ class EnforcedModel:
         if isinstance(data, (pa.RecordBatch, pa.Table)):
             data = _frame(data)  # no model takes Arrow
         given, completed = enforce(
-            data, self._signature, params=dict(params or {}), policy=self._policy
+            as_rows(data), self._signature, params=dict(params or {}), policy=self._policy
         )
         # enforcement shares memory with what came in, and a model may write into its input
         return self._call(given.copy() if isinstance(given, pd.DataFrame) else given, completed)

@@ -11,6 +11,7 @@ import pandas as pd
 from spark_sig.engines.local import as_frame
 from spark_sig.engines.scalars import as_objects
 from spark_sig.errors import assert_never
+from spark_sig.integrations.mlflow.objects import as_dicts
 from spark_sig.schema import ColSpec, Schema
 from spark_sig.types import AnyType, Array, ColumnType, DataType, Map, Object, SparkMLVector
 
@@ -145,10 +146,8 @@ def _frame(given: Any, schema: Schema, rows: int) -> pd.DataFrame:
         return _of_array(given, schema, alone)
     if isinstance(given, tuple):
         given = list(given)
-    if isinstance(given, list) and given and all(hasattr(one, "model_dump") for one in given):
-        given = [one.model_dump() for one in given]  # objects of pydantic's
     if isinstance(given, list):
-        return _of_list(given, schema, alone)
+        return _of_list(as_dicts(given), schema, alone)
     if isinstance(given, dict) and all(_is_column(value, rows) for value in given.values()):
         return pd.DataFrame({key: _column(value) for key, value in given.items()})
     return as_frame(given, schema)
