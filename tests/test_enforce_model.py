@@ -26,6 +26,7 @@ from spark_sig import (
     enforce_model,
 )
 from spark_sig.errors import ROW_ERROR, ViolationError
+from spark_sig.types import Map
 from tests.conformance import recipe
 
 mlflow = pytest.importorskip("mlflow", reason="MLflow is in the environment of dev.txt alone")
@@ -165,6 +166,16 @@ def test_whatever_holds_them(tmp_path: Path, inputs: Schema, given: Any, rows: A
         tmp_path / "m", lambda x, p: x.to_dict("records"), ModelSignature(inputs)
     )
     assert enforce_model(folder).predict(given) == [rows]
+
+
+def test_a_map_of_arrows_has_each_key_once(tmp_path: Path) -> None:
+    signature = ModelSignature(Schema([ColSpec(Map("long"), "m")]), OUTPUTS)
+    model = enforce_model(save_function(tmp_path / "m", lambda x, p: x["m"].tolist(), signature))
+    kind = pa.map_(pa.string(), pa.int64())
+    once = pa.table({"m": pa.array([[("a", 1), ("b", 2)]], kind)})
+    assert model.predict(once) == [{"a": 1, "b": 2}]
+    with pytest.raises(ViolationError, match=r"\$\.m: type: .*observed a key twice"):
+        model.predict(pa.table({"m": pa.array([[("a", 1), ("a", 2)]], kind)}))
 
 
 def test_the_callers_frame_stays_as_it_was(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from spark_sig.errors import Code
 from spark_sig.kernels.batch import run_batch
+from spark_sig.kernels.layout import repeats_key
 from spark_sig.kernels.summary import summarise
 from spark_sig.naming import SPARK_TYPE, VECTOR
 from spark_sig.plan import Rung
@@ -440,3 +441,24 @@ def test_elements_map_to_rows_across_empty_lists() -> None:
     assert rows.tolist() == sorted(
         [6 * i for i in range(5_000)] + [6 * i + 3 for i in range(5_000)]
     )
+
+
+def test_keys_that_repeat_are_seen_wherever_a_map_lies() -> None:
+    plain = pa.map_(pa.string(), pa.int64())
+    bad, good = [("a", 1), ("b", 2), ("a", 3)], [("a", 1), ("b", 2)]
+    array = pa.array([good, None, bad, good, []], plain)
+    assert [repeats_key(array[i : i + 2]) for i in range(4)] == [False, True, True, False]
+    for dtype, wrap in (
+        (pa.list_(plain), lambda cell: [cell]),
+        (pa.struct([("m", plain)]), lambda cell: {"m": cell}),
+        (pa.map_(pa.string(), plain), lambda cell: [("k", cell)]),
+    ):
+        nested = pa.array([wrap(good), wrap(None), wrap(bad), None], dtype)
+        assert repeats_key(nested)
+        assert not repeats_key(nested[:2])
+        assert not repeats_key(nested[3:])
+    # what lies under NULL is not there
+    hidden = pa.StructArray.from_arrays(
+        [array], ["m"], mask=pa.array([False, True, True, *[False] * 2])
+    )
+    assert not repeats_key(hidden)

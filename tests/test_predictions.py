@@ -145,6 +145,30 @@ def test_what_is_none(given: Any, schema: Schema, words: str) -> None:
         held(given, schema, Policy(), 2)
 
 
+TWICE = pa.array([[("a", 1.0), ("b", 1.0), ("a", 2.0)], [("a", 3.0)]], pa.map_("string", "double"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "cells"),
+    [
+        (Map("double"), pd.Series(TWICE, dtype=pd.ArrowDtype(TWICE.type))),
+        # what UTF-8 cannot write stands escaped
+        (Map("double"), pd.Series([{"\ud800": 1.0, "\\ud800": 2.0}, {}])),
+    ],
+)
+def test_a_map_has_each_key_once(kind: ColumnType, cells: pd.Series[Any]) -> None:
+    schema = Schema([ColSpec(kind, "m")])
+    with pytest.raises(ViolationError, match=r"\$outputs\.m: type: .*observed a key twice"):
+        held(pd.DataFrame({"m": cells}), schema, Policy(), 2)
+    assert read(pd.DataFrame({"m": cells[1:]}), schema, 1)[1] == {}
+
+
+def test_pairs_are_no_map() -> None:
+    schema = Schema([ColSpec(Map("double"), "m")])
+    with pytest.raises(ViolationError, match=r"\$outputs\.m: type: .*observed list"):
+        held([{"m": [("a", 1.0), ("a", 2.0)]}], schema, Policy(), 1)
+
+
 def test_more_than_is_declared_is_dropped_or_forbidden() -> None:
     given = pd.DataFrame({"p": [1.0], "more": [2.0]})
     assert read(given, NAMED, 1) == ([[1.0]], {})

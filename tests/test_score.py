@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from spark_sig import (
@@ -29,7 +31,7 @@ from spark_sig import (
     split,
 )
 from spark_sig.errors import ViolationError
-from spark_sig.types import AnyType, ColumnType
+from spark_sig.types import AnyType, ColumnType, Map
 
 mlflow = pytest.importorskip("mlflow", reason="MLflow is in the environment of dev.txt alone")
 
@@ -223,6 +225,21 @@ def test_ml_vectors_come_dense(spark: SparkSession, save: Save) -> None:
     rows = [(Vectors.dense(1, 2, 3),), (Vectors.sparse(3, {1: 5.0}),)]
     frame = spark.createDataFrame(rows, ["features"])
     assert sorted(column(score(frame, model, keep=[]))) == [5.0, 6.0]
+
+
+def test_a_map_with_a_key_twice_is_refused(spark: SparkSession, save: Save, tmp_path: Path) -> None:
+    """Spark makes none, but reads those that others have written."""
+    model = save(
+        lambda frame, params: [sum(cell.values()) for cell in frame["m"]],
+        Schema([ColSpec(Map("double"), "m")]),
+        DOUBLE,
+    )
+    cells = pa.array([[("a", 1.0)], [("a", 1.0), ("a", 2.0)]], pa.map_("string", "double"))
+    pq.write_table(pa.table({"m": cells, "id": [0, 1]}), tmp_path / "maps.parquet")
+    frame = spark.read.parquet(str(tmp_path / "maps.parquet"))
+    assert column(score(frame.where("id = 0"), model)) == [1.0]
+    with pytest.raises(Exception, match=r"\$\.m: type: .*observed a key twice"):
+        score(frame, model).collect()
 
 
 # --- rows that violate ----------------------------------------------------------------------------

@@ -429,3 +429,22 @@ def rebuild_map(
     keys = normalise(keys, dtype.key_type, "key")
     entry = pa.struct([dtype.key_field, dtype.item_field])
     return inside.rebuild(dtype, struct(entry, len(keys), [keys, items], None), valid)
+
+
+def repeats_key(array: pa.Array) -> bool:
+    """Say whether a map, at any level of an array, has a key twice; what lies under NULL is not."""
+    dtype = array.type
+    if pat.is_struct(dtype):
+        return any(map(repeats_key, array.flatten()))
+    if not (is_list(dtype) or pat.is_map(dtype)):
+        return False
+    inside = Lists.of(array)
+    live = inside.live(validity(array))
+    values, owners = inside.values, np.repeat(np.arange(inside.count), inside.lengths())
+    if live is not None:
+        values, owners = values.filter(pa.array(live)), owners[live]
+    if not pat.is_map(dtype):
+        return repeats_key(values)
+    keys = plain(values.field(0)).dictionary_encode()
+    pairs = owners * max(1, len(keys.dictionary)) + np.asarray(keys.indices)
+    return len(np.unique(pairs)) < len(pairs) or repeats_key(values.field(1))

@@ -15,10 +15,11 @@ import pyarrow.types as pat
 
 from spark_sig.casts import Kind
 from spark_sig.engines.series import to_pandas
+from spark_sig.errors import Code, Violation, ViolationError
 from spark_sig.integrations.mlflow.clocks import wall_clock
-from spark_sig.kernels.layout import Lists, numbers
+from spark_sig.kernels.layout import Lists, numbers, repeats_key
 from spark_sig.kernels.tensor import SPARSE, vector_lengths
-from spark_sig.plan import EnforcementPlan, FieldPlan, Node, TensorOf, VectorOf
+from spark_sig.plan import EnforcementPlan, FieldPlan, TensorOf, VectorOf
 from spark_sig.schema import Schema, TensorSpec
 
 
@@ -37,6 +38,9 @@ def feed(plan: EnforcementPlan, schema: Schema, columns: Sequence[pa.Array], zon
         in pandas' own), with a Python dict for each object, an array for each list; instants as
         wall clock of the session's time zone, as Spark's own functions in pandas see them.  For a
         tensor one contiguous array, for named ones a dict of them.
+
+    Raises:
+        ViolationError: where a map has a key twice, of which a dict would hold one.
     """
     if schema.is_tensor:
         return _tensors(plan, schema, columns)
@@ -45,7 +49,7 @@ def feed(plan: EnforcementPlan, schema: Schema, columns: Sequence[pa.Array], zon
     if block is not None:
         return pd.DataFrame(block.T, columns=names, copy=False)
     made = {
-        name: _cells(field.node, column, zone)
+        name: _cells(field, column, zone)
         for name, field, column in zip(names, plan.fields, columns, strict=True)
     }
     return pd.DataFrame(made, copy=False)
@@ -66,17 +70,39 @@ def _block(columns: Sequence[pa.Array]) -> npt.NDArray[Any] | None:
     return block
 
 
-def _cells(node: Node, column: pa.Array, zone: str) -> Any:
-    if isinstance(node, VectorOf):
+def _cells(field: FieldPlan, column: pa.Array, zone: str) -> Any:
+    if isinstance(field.node, VectorOf):
         return _objects(_vectors(column))
-    return cells_of(wall_clock(column, zone))
+    return cells_of(wall_clock(column, zone), field.path)
 
 
-def cells_of(array: pa.Array) -> Any:
-    """Return values as pandas holds them; nested ones as arrays and dicts, integers as they are."""
-    if pat.is_nested(array.type):
+def cells_of(array: pa.Array, path: str) -> Any:
+    """Return values as pandas holds them; nested ones as arrays and dicts, integers as they are.
+
+    Args:
+        array: the values of a column.
+        path: its place, for the error.
+
+    Raises:
+        ViolationError: where a map has a key twice, of which a dict would hold one.
+    """
+    if not pat.is_nested(array.type):
+        return to_pandas(array)
+    try:
         return array.to_pandas(maps_as_pydicts="strict", integer_object_nulls=True).to_numpy()
-    return to_pandas(array)
+    except pa.ArrowException:
+        refuse_repeated(array, path)
+        raise
+
+
+def refuse_repeated(array: pa.Array, path: str) -> None:
+    """Refuse maps that have a key twice.
+
+    Raises:
+        ViolationError: where there is one, at any level.
+    """
+    if repeats_key(array):
+        raise ViolationError([Violation(path, Code.TYPE, "each key of a map once", "a key twice")])
 
 
 # --- tensors --------------------------------------------------------------------------------------

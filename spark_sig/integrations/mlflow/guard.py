@@ -18,6 +18,7 @@ from spark_sig.integrations.mlflow.feeds import cells_of
 from spark_sig.integrations.mlflow.objects import as_rows
 from spark_sig.integrations.mlflow.predictor import Predictor
 from spark_sig.integrations.mlflow.scoring import score
+from spark_sig.naming import member_path
 from spark_sig.params import enforce_params
 from spark_sig.policy import Policy, policy_of
 from spark_sig.rows import enforce_signature
@@ -141,5 +142,5 @@ def _frame(table: pa.Table | pa.RecordBatch) -> pd.DataFrame:
     made = {}
     for name, column in zip(table.schema.names, table.columns, strict=True):
         array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-        made[name] = cells_of(array)
+        made[name] = cells_of(array, member_path("$", name))
     return pd.DataFrame(made, copy=False)

@@ -17,6 +17,7 @@ from spark_sig.engines.arrays import is_sparse, masked_array, shape_label
 from spark_sig.engines.frames import frame_batch
 from spark_sig.engines.scalars import from_numpy
 from spark_sig.errors import Code, Violation, ViolationError
+from spark_sig.integrations.mlflow.feeds import refuse_repeated
 from spark_sig.integrations.mlflow.outputs import predicted_frame
 from spark_sig.kernels.batch import Outcome, run_batch
 from spark_sig.naming import SPARK_TYPE, member_path
@@ -62,7 +63,10 @@ def held(given: Any, schema: Schema, policy: Policy, rows: int) -> tuple[Enforce
     plan = _plan(_Known(batch.schema), schema, policy)
     if plan.findings:
         raise ViolationError(plan.findings)
-    return plan, run_batch(plan, batch)
+    outcome = run_batch(plan, batch)
+    for field, column in zip(plan.fields, outcome.columns, strict=True):
+        refuse_repeated(column, field.path)
+    return plan, outcome
 
 
 def declared_checks(schema: Schema, policy: Policy) -> tuple[Check, ...]:
