@@ -16,7 +16,6 @@ from spark_sig.delta.tables import partition_columns
 from spark_sig.errors import ROW_ERROR, SignatureError, SourceError
 from spark_sig.gate import validate_source
 from spark_sig.gate.scan import explained
-from spark_sig.integrations.mlflow.artifacts import digest_of
 from spark_sig.integrations.mlflow.scoring import PREDICTION, Scoring
 from spark_sig.integrations.mlflow.tallies import Predicted
 from spark_sig.policy import OnViolation, Policy
@@ -179,7 +178,7 @@ class _Job(NamedTuple):
             "inputs",
             scoring.policy.fingerprint,
             self.mode,
-            digest_of(scoring.folder),
+            scoring.files.digest,
             _digest(scoring.params),
             _digest([keep, scoring.prediction]),
         )
