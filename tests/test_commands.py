@@ -210,6 +210,25 @@ def test_what_is_no_report(tmp_path: Path, text: str) -> None:
     assert (code, said, error.startswith("error: ")) == (2, "", True)
 
 
+# --- JSON -----------------------------------------------------------------------------------------
+
+
+def test_all_that_checks_writes_json(spark: SparkSession, table: str, tmp_path: Path) -> None:
+    """Nothing else is printed; where files were written is said beside it."""
+    wanted = ModelSignature(Schema([ColSpec("long", "a b"), ColSpec("string", "t")]))
+    place = tmp_path / "report.json"
+    flags = ("--table", table, "--signature", wanted.to_json(), "--report", str(place))
+    code, said, error = run("validate", *flags, "--json", session=lambda: spark)
+    assert code == 3
+    assert Report.from_dict(json.loads(said)) == Report.from_dict(json.loads(place.read_text()))
+    assert error == f"report: {place}\n"
+    code, said, error = run("infer", "--table", table, "--json", session=lambda: spark)
+    assert code == 0
+    found = ModelSignature.from_dict(json.loads(said)["signature"])
+    assert found.inputs is not None
+    assert [column.name for column in found.inputs] == ["a b", "t", "more"]
+
+
 # --- the shell ------------------------------------------------------------------------------------
 
 
@@ -219,7 +238,10 @@ def test_wrong_usage_gets_a_suggestion() -> None:
 
 
 def test_every_command_has_an_example() -> None:
-    for command in ("show", "diff", "completion"):
+    for command in (
+        *("validate", "infer", "score", "reprocess"),
+        *("show", "diff", "completion"),
+    ):
         code, said, _ = run(command, "--help")
         assert (code, "Examples:" in said) == (0, True)
         assert f"spark-sig {command}" in said

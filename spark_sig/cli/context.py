@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 
 def flags_of(context: typer.Context) -> dict[str, Any]:
-    """Return the flags that were given, by name, but for that of the configuration."""
+    """Return the flags that were given, by name, but for those that are no settings."""
     return {
         name: value
         for name, value in context.params.items()
-        if name != "config" and value not in (None, [], ())
+        if name not in ("config", "json") and value not in (None, [], ())
     }
 
 

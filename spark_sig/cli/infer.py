@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from spark_sig.cli import options
-from spark_sig.cli.console import DONE, progress, say, told, writing
+from spark_sig.cli.console import DONE, note, progress, say, told, writing
 from spark_sig.cli.context import flags_of, session_of, started
 from spark_sig.cli.destination import Destination
 from spark_sig.errors import SignatureError
@@ -75,24 +75,35 @@ def infer_command(
         typer.Option(help="Folder of the example; else the model's, or that of --out."),
     ] = None,
     config: options.Config = None,
+    json: options.Json = False,
 ) -> None:
     """Infer a signature from every row of a table, and write it.
 
     Without --out and --into the signature is the last line that is printed.  Exits with 0 where
     it is written, 2 where arguments, configuration or MLmodel cannot be read or no signature can
     say what the columns are, and 1 where it could not be finished.
+
+    Examples:
+
+        spark-sig infer --table lake.flights --out signature.json
+
+        spark-sig infer --table data/flights --into model/MLmodel --example 5
     """
-    raise typer.Exit(run_infer(flags_of(context), config, session_of(context)))
+    raise typer.Exit(run_infer(flags_of(context), config, session_of(context), json=json))
 
 
 def run_infer(
-    flags: dict[str, Any], config: str | None, session: Callable[[], SparkSession]
+    flags: dict[str, Any],
+    config: str | None,
+    session: Callable[[], SparkSession],
+    *,
+    json: bool = False,
 ) -> int:
     """Carry one ``infer`` out and return the exit code."""
-    return told(lambda: _infer(infer_settings(flags, config), session))
+    return told(lambda: _infer(infer_settings(flags, config), session, json=json))
 
 
-def _infer(settings: InferSettings, session: Callable[[], SparkSession]) -> int:
+def _infer(settings: InferSettings, session: Callable[[], SparkSession], *, json: bool) -> int:
     infer_params(settings.params)  # refuses before Spark starts
     run_id = new_run_id() if settings.run_id is None else settings.run_id
     destination = Destination.of(settings)
@@ -104,13 +115,14 @@ def _infer(settings: InferSettings, session: Callable[[], SparkSession]) -> int:
         inference = _inferred(settings, spark)
     example = _drawn(settings, inference, spark)
     # What was found comes first: what follows may fail.
-    say(inference.to_text())
+    say(inference.to_json().rstrip() if json else inference.to_text())
+    tell = note if json else say
     with writing():
         if settings.report is not None:
             path = write_report(inference, settings.report, run_id=run_id, spark=spark)
-            say(f"report: {path}")
+            tell(f"report: {path}")
         for line in destination.write(inference.signature, example, spark):
-            say(line)
+            tell(line)
     return DONE
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from spark_sig.cli.console import progress, say, writing
+from spark_sig.cli.console import note, progress, say, writing
 from spark_sig.cli.context import started
 from spark_sig.quarantine.limit import Limit
 from spark_sig.report import Report
@@ -21,6 +21,8 @@ def reported(
     session: Callable[[], SparkSession],
     place: str | None,
     run_id: str,
+    *,
+    json: bool = False,
 ) -> Report:
     """Start the session, check a table, and print and write the report.
 
@@ -30,6 +32,7 @@ def reported(
         session: makes the session, once it is known that the report can be written.
         place: where the report's JSON goes; None for nowhere.
         run_id: the name of the run in that place.
+        json: whether the report is printed as JSON, and nothing else is.
     """
     if place is not None:
         refuse_unwritable(place, run_id)
@@ -40,11 +43,11 @@ def reported(
     with progress(f"checking {table}"):
         report = check(spark)
     # The verdict comes first: what follows may fail.
-    say(report.to_text())
+    say(report.to_json() if json else report.to_text())
     if place is not None:
         with writing():
             path = write_report(report, place, run_id=run_id, spark=spark)
-        say(f"report: {path}")
+        (note if json else say)(f"report: {path}")
     return report
 
 

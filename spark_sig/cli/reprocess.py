@@ -31,6 +31,7 @@ def reprocess_command(
     side: options.Side = None,
     report: options.Report = None,
     config: options.Config = None,
+    json: options.Json = False,
     engine: options.Engine = None,
     row_key: options.RowKey = None,
     run_id: Annotated[
@@ -60,18 +61,28 @@ def reprocess_command(
     Exits with 0 where all of them conform, 3 where some stay, 2 where arguments, configuration or
     signature cannot be read, and 1 where it could not be finished: the same call finishes it,
     unless the error says otherwise.
+
+    Examples:
+
+        spark-sig reprocess --quarantine lake.bad --conformed lake.good --signature newer.json
     """
-    raise typer.Exit(run_reprocess(flags_of(context), config, session_of(context)))
+    raise typer.Exit(run_reprocess(flags_of(context), config, session_of(context), json=json))
 
 
 def run_reprocess(
-    flags: dict[str, Any], config: str | None, session: Callable[[], SparkSession]
+    flags: dict[str, Any],
+    config: str | None,
+    session: Callable[[], SparkSession],
+    *,
+    json: bool = False,
 ) -> int:
     """Carry one ``reprocess`` out and return the exit code."""
-    return told(lambda: _reprocess(reprocess_settings(flags, config), session))
+    return told(lambda: _reprocess(reprocess_settings(flags, config), session, json=json))
 
 
-def _reprocess(settings: ReprocessSettings, session: Callable[[], SparkSession]) -> int:
+def _reprocess(
+    settings: ReprocessSettings, session: Callable[[], SparkSession], *, json: bool
+) -> int:
     signature = load_signature(settings.signature)
     signature.side(settings.side)
     report = reported(
@@ -80,6 +91,7 @@ def _reprocess(settings: ReprocessSettings, session: Callable[[], SparkSession])
         session,
         settings.report,
         new_run_id(),
+        json=json,
     )
     return DONE if report.conforms else VIOLATIONS
 

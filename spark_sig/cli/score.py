@@ -60,6 +60,7 @@ def score_command(
     ] = None,
     report: options.Report = None,
     config: options.Config = None,
+    json: options.Json = False,
     policy: options.PolicyName = None,
     casts: options.Casts = None,
     nulls: options.Nulls = None,
@@ -77,32 +78,43 @@ def score_command(
     Exits with 0 where all rows and predictions conform, 3 where some do not (without a quarantine
     nothing is written then), 2 where arguments, configuration, model or params cannot be read, and
     1 where it could not be finished.
+
+    Examples:
+
+        spark-sig score --model models:/delays@champion --table lake.flights --preflight
+
+        spark-sig score --model models:/delays@champion --table lake.flights --out lake.delays
     """
-    raise typer.Exit(run_score(flags_of(context), config, session_of(context)))
+    raise typer.Exit(run_score(flags_of(context), config, session_of(context), json=json))
 
 
 def run_score(
-    flags: dict[str, Any], config: str | None, session: Callable[[], SparkSession]
+    flags: dict[str, Any],
+    config: str | None,
+    session: Callable[[], SparkSession],
+    *,
+    json: bool = False,
 ) -> int:
     """Carry one ``score`` out and return the exit code."""
-    return told(lambda: _score(score_settings(flags, config), session))
+    return told(lambda: _score(score_settings(flags, config), session, json=json))
 
 
-def _score(settings: ScoreSettings, session: Callable[[], SparkSession]) -> int:
+def _score(settings: ScoreSettings, session: Callable[[], SparkSession], *, json: bool) -> int:
     if settings.preflight:
-        return _compared(settings, session)
+        return _compared(settings, session, json=json)
     report = reported(
         settings.table,
         lambda _: _scored(settings),
         session,
         settings.report,
         new_run_id() if settings.run_id is None else settings.run_id,
+        json=json,
     )
     tolerated = is_tolerated(report, settings.max_violations)
     return DONE if report.conforms or tolerated else VIOLATIONS
 
 
-def _compared(settings: ScoreSettings, session: Callable[[], SparkSession]) -> int:
+def _compared(settings: ScoreSettings, session: Callable[[], SparkSession], *, json: bool) -> int:
     started(session)
     with progress(f"comparing {settings.table}"):
         found = preflight(
@@ -112,7 +124,7 @@ def _compared(settings: ScoreSettings, session: Callable[[], SparkSession]) -> i
             version=settings.version,
             timestamp=settings.timestamp,
         )
-    say(str(found))
+    say(found.to_json() if json else str(found))
     return DONE if found.passes else VIOLATIONS
 
 

@@ -36,6 +36,7 @@ def validate_command(
     params: Annotated[str | None, typer.Option(help="Params to check, as JSON.")] = None,
     report: options.Report = None,
     config: options.Config = None,
+    json: options.Json = False,
     engine: options.Engine = None,
     row_key: options.RowKey = None,
     min_rows: Annotated[int | None, typer.Option(help="Fewer rows are a violation.")] = None,
@@ -78,18 +79,30 @@ def validate_command(
 
     Exits with 0 where the table conforms, 3 where it does not, 2 where arguments, configuration
     or signature cannot be read, and 1 where the check could not be finished.
+
+    Examples:
+
+        spark-sig validate --table lake.flights --signature models:/delays@champion
+
+        spark-sig validate --table data/flights --signature MLmodel --report reports/ --json
     """
-    raise typer.Exit(run_validate(flags_of(context), config, session_of(context)))
+    raise typer.Exit(run_validate(flags_of(context), config, session_of(context), json=json))
 
 
 def run_validate(
-    flags: dict[str, Any], config: str | None, session: Callable[[], SparkSession]
+    flags: dict[str, Any],
+    config: str | None,
+    session: Callable[[], SparkSession],
+    *,
+    json: bool = False,
 ) -> int:
     """Carry one ``validate`` out and return the exit code."""
-    return told(lambda: _validate(validate_settings(flags, config), session))
+    return told(lambda: _validate(validate_settings(flags, config), session, json=json))
 
 
-def _validate(settings: ValidateSettings, session: Callable[[], SparkSession]) -> int:
+def _validate(
+    settings: ValidateSettings, session: Callable[[], SparkSession], *, json: bool
+) -> int:
     signature = load_signature(settings.signature)
     signature.side(settings.side)
     report = reported(
@@ -98,6 +111,7 @@ def _validate(settings: ValidateSettings, session: Callable[[], SparkSession]) -
         session,
         settings.report,
         new_run_id() if settings.run_id is None else settings.run_id,
+        json=json,
     )
     return DONE if report.conforms or is_tolerated(report, settings.max_violations) else VIOLATIONS
 
