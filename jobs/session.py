@@ -14,12 +14,9 @@ from pathlib import Path
 from delta import configure_spark_with_delta_pip
 from pyspark.sql import SparkSession
 
-LOG4J = Path(__file__).parents[1] / "conf" / "log4j2.properties"
+from spark_sig.cli.session import DELTA_CONF
 
-DELTA_CONF = {
-    "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
-    "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
-}
+LOG4J = Path(__file__).parents[1] / "conf" / "log4j2.properties"
 
 LOCAL_CONF = {
     "spark.ui.enabled": "false",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from spark_sig.cli.console import progress
+from spark_sig.cli.session import default_session
 from spark_sig.delta.log import first_line, spark_errors
 from spark_sig.errors import SourceError
 
@@ -28,13 +29,6 @@ def session_of(context: typer.Context) -> Callable[[], SparkSession]:
     """Return what makes the session."""
     made: Callable[[], SparkSession] = context.obj or default_session
     return made
-
-
-def default_session() -> SparkSession:
-    """Return the running Spark session, or one with Spark's own defaults."""
-    from pyspark.sql import SparkSession
-
-    return SparkSession.builder.appName("spark-sig").getOrCreate()
 
 
 def started(session: Callable[[], SparkSession]) -> SparkSession:
