@@ -467,6 +467,12 @@ class Report:
 
         return report_html(self)
 
+    def to_junit(self) -> str:
+        """Return the report as JUnit's XML, for servers that run tests."""
+        from spark_sig.render.junit import report_junit
+
+        return report_junit(self)
+
     def _repr_html_(self) -> str:
         return self.to_html()
 

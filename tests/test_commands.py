@@ -200,6 +200,7 @@ def test_a_report_is_rendered(spark: SparkSession, tmp_path: Path) -> None:
     page = tmp_path / "report.html"
     assert run("report", "render", str(place), "--to", "html", "--out", str(page))[0] == 0
     assert page.read_text() == report.to_html()
+    assert run("report", "render", str(place), "--to", "junit")[1] == report.to_junit() + "\n"
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"format": "other"}', "no"])

@@ -84,6 +84,7 @@ DOORS: set[tuple[str, str]] = {
     ("spark_sig.diff.change", "spark_sig.render.diff"),
     ("spark_sig.report", "spark_sig.render.document"),
     ("spark_sig.report", "spark_sig.render.html"),
+    ("spark_sig.report", "spark_sig.render.junit"),
     ("spark_sig.report", "spark_sig.render.text"),
     ("spark_sig.render.diagnosis", "spark_sig.diagnosis.symptom"),
     ("spark_sig.render.fits", "spark_sig.fits"),

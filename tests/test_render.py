@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree as xml
 
 import pytest
 from hypothesis import given
@@ -393,3 +395,50 @@ def test_storage_that_cannot_overwrite_in_one_step(spark: SparkSession, tmp_path
     finally:
         spark.conf.unset("fs.AbstractFileSystem.file.impl")
     assert [name for name in os.listdir(tmp_path) if not name.endswith(".crc")] == ["report.json"]
+
+
+# --- JUnit ----------------------------------------------------------------------------------------
+
+
+def cases(report: Report) -> dict[str, list[tuple[str, str]]]:
+    """What went wrong in each case, by its name."""
+    suites = xml.fromstring(report.to_junit())
+    (suite,) = suites
+    found = {
+        case.attrib["name"]: [(part.tag, part.attrib["message"]) for part in case]
+        for case in suite.iter("testcase")
+    }
+    for one in (suites, suite):
+        assert one.attrib["tests"] == str(len(found))
+        for kind in ("failure", "error"):
+            parts = sum(tag == kind for case in found.values() for tag, _ in case)
+            assert one.attrib[f"{kind}s"] == str(parts)
+    return found
+
+
+def test_each_check_is_a_case() -> None:
+    report = replace(FLIGHTS, checks=(null_check("a"), null_check("b", 7)))
+    assert cases(report) == {
+        "rows": [],
+        "$.a null: long (required)": [],
+        "$.b null: long (required)": [("failure", "violated by 7 rows")],
+    }
+    text = report.to_junit()
+    assert "found: null" in text
+    assert REINFER in xml.fromstring(text).findtext(".//failure", "")
+
+
+def test_what_is_wrong_with_the_rows_as_a_whole() -> None:
+    few = replace(FLIGHTS, checks=(), expected_rows=FLIGHTS.rows.total, min_rows=10**9)
+    assert cases(few)["rows"] == [
+        ("failure", f"expected at least 1000000000 rows, found {FLIGHTS.rows.total} rows")
+    ]
+    unseen = replace(FLIGHTS, checks=(), expected_rows=FLIGHTS.rows.total + 1)
+    assert cases(unseen)["rows"] == [("error", "DOES NOT CONFORM: not every row was seen")]
+
+
+@given(some.text())
+def test_any_text_is_xml(text: str) -> None:
+    report = replace(FLIGHTS, source=replace(TABLE, name=text), checks=(null_check(text, 1),))
+    (suite,) = xml.fromstring(report.to_junit())
+    assert suite.attrib["name"] == printable(text or "delta")

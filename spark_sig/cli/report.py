@@ -24,6 +24,7 @@ class Rendering(Enum):
     TEXT = "text"
     HTML = "html"
     JSON = "json"
+    JUNIT = "junit"
 
 
 @report_app.command("render")
@@ -33,13 +34,15 @@ def render_command(
     out: Annotated[str | None, typer.Option(help="File for it; else it is printed.")] = None,
     json: options.Json = False,
 ) -> None:
-    """Write a report as text or HTML.
+    """Write a report as text, HTML, or what a CI server reads.
 
     Examples:
 
         spark-sig report render reports/2026-11-30.json
 
         spark-sig report render reports/2026-11-30.json --to html --out report.html
+
+        spark-sig report render reports/2026-11-30.json --to junit --out build/junit.xml
     """
     raise typer.Exit(run_render(report, Rendering.JSON if json else to, out))
 
@@ -81,5 +84,7 @@ def _written(report: Report, to: Rendering) -> str:
             return report.to_html()
         case Rendering.JSON:
             return report.to_json()
+        case Rendering.JUNIT:
+            return report.to_junit()
         case _:
             assert_never(to)
