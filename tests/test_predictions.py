@@ -89,6 +89,16 @@ def test_pythons_integers_count_for_themselves() -> None:
             held(given, schema, Policy(), len(given))
 
 
+@pytest.mark.parametrize("cells", [[b"\xff\0", b"a\0b", b""], ["x\0", "a\0b", ""]])
+def test_text_keeps_its_nuls(cells: list[Any]) -> None:
+    schema = Schema([TensorSpec("bytes" if isinstance(cells[0], bytes) else "str", (-1,))])
+    assert read(cells, schema, 3) == ([cells], {})
+    assert read(np.array(cells, object), schema, 3) == ([cells], {})
+    # NumPy itself has cut off those at the end
+    assert read(np.array(cells), schema, 3) == ([[cells[0][:1], *cells[1:]]], {})
+    assert read(np.array(cells).astype(object), schema, 3)[0] == [[cells[0][:1], *cells[1:]]]
+
+
 @pytest.mark.parametrize(
     ("kind", "cells"),
     [

@@ -192,6 +192,26 @@ def test_columns_that_stand_side_by_side_are_a_tensor(spark: SparkSession, save:
     assert sorted(column(score(frame, model))) == [0.5, 11.5, 22.5]
 
 
+@pytest.mark.parametrize("shape", [(-1, 2), (-1, 2, 1)])
+def test_text_in_tensors_is_never_cut(
+    spark: SparkSession, save: Save, shape: tuple[int, ...]
+) -> None:
+    """Not to the width of the first, side by side; and NumPy takes NUL at the end for padding."""
+    model = save(
+        lambda array, params: np.array([json.dumps(row.ravel().tolist()) for row in array]),
+        Schema([TensorSpec("str", shape)]),
+        Schema([TensorSpec("str", (-1,))]),
+    )
+    cells = ("CONCAT('a', ch)", "CONCAT(ch, 'bcd')")
+    nested = [f"array(array({cells[0]}), array({cells[1]})) AS xy"]
+    columns = nested if len(shape) > 2 else [f"{cell} AS c{at}" for at, cell in enumerate(cells)]
+    given = spark.sql("SELECT char(0) AS ch").selectExpr(*columns)
+    with pytest.raises(Exception, match=r"\$.*: cast: expected str.*text that ends in NUL"):
+        score(given, model).collect()
+    given = spark.sql("SELECT 'abc' AS ch").selectExpr(*columns)
+    assert column(score(given, model)) == [json.dumps(["aabc", "abcbcd"])]
+
+
 def test_named_tensors_come_as_a_dict_and_go_as_columns(spark: SparkSession, save: Save) -> None:
     model = save(
         lambda given, params: {"sum": given["x"].sum(axis=1) + given["y"], "twice": given["x"] * 2},

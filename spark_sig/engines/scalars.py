@@ -316,4 +316,17 @@ def from_numpy(values: npt.NDArray[Any]) -> tuple[pa.Array | None, str]:
         return None, str(values.dtype)
     if not values.dtype.isnative:
         values = values.astype(values.dtype.newbyteorder("="))
+    if values.dtype.kind in "SU" and _has_nul_inside(values):
+        # Arrow reads text up to the first NUL, NumPy up to those at its end.
+        items = values.tolist()
+        return texts(items) if values.dtype.kind == "U" else pa.array(items, pa.binary()), ""
     return pa.array(np.ascontiguousarray(values), from_pandas=False), ""
+
+
+def _has_nul_inside(values: npt.NDArray[Any]) -> bool:
+    width = np.dtype(np.uint8 if values.dtype.kind == "S" else np.uint32)
+    length = values.dtype.itemsize // width.itemsize
+    if not len(values) or length < 2:
+        return False
+    characters = np.ascontiguousarray(values).view(width).reshape(len(values), length)
+    return bool(((characters[:, :-1] == 0) & (characters[:, 1:] != 0)).any())

@@ -19,6 +19,7 @@ from spark_sig.errors import Code, Violation, ViolationError
 from spark_sig.integrations.mlflow.clocks import wall_clock
 from spark_sig.kernels.layout import Lists, numbers, repeats_key
 from spark_sig.kernels.tensor import SPARSE, vector_lengths
+from spark_sig.naming import is_list
 from spark_sig.plan import EnforcementPlan, FieldPlan, TensorOf, VectorOf
 from spark_sig.schema import Schema, TensorSpec
 
@@ -40,7 +41,8 @@ def feed(plan: EnforcementPlan, schema: Schema, columns: Sequence[pa.Array], zon
         tensor one contiguous array, for named ones a dict of them.
 
     Raises:
-        ViolationError: where a map has a key twice, of which a dict would hold one.
+        ViolationError: where a map has a key twice, of which a dict would hold one; or an element
+            of a tensor of text ends in NUL, which NumPy would cut off.
     """
     if schema.is_tensor:
         return _tensors(plan, schema, columns)
@@ -121,16 +123,16 @@ def _tensors(
         }
     dtype = specs[0].type
     if len(specs[0].shape) == 2 and not isinstance(plan.fields[0].node, (TensorOf, VectorOf)):
-        # Columns that stand side by side for the second axis.
-        stacked = np.empty((len(columns[0]), len(columns)), dtype)
-        for place, column in enumerate(columns):
-            stacked[:, place] = _scalars(column, dtype)
-        return stacked
+        # Columns that stand side by side for the second axis; text has no width before it is seen.
+        parts = zip(plan.fields, columns, strict=True)
+        return np.stack([_tensor(field, column, dtype) for field, column in parts], axis=1)
     return _tensor(plan.fields[0], columns[0], dtype)
 
 
 def _tensor(field: FieldPlan, column: pa.Array, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
     """Return a column of slices as one contiguous array; ragged ones as an array of arrays."""
+    if dtype.kind in "SU":
+        _refuse_cut(field, column, dtype)
     match field.node:
         case VectorOf():
             return _stacked(_vectors(column), dtype)
@@ -141,6 +143,21 @@ def _tensor(field: FieldPlan, column: pa.Array, dtype: np.dtype[Any]) -> npt.NDA
             return _scalars(elements, dtype).reshape(shape)
         case _:
             return _scalars(column, dtype)
+
+
+def _refuse_cut(field: FieldPlan, column: pa.Array, dtype: np.dtype[Any]) -> None:
+    """Refuse text that ends in NUL: NumPy takes it for padding, and cuts it off.
+
+    Raises:
+        ViolationError: where there is one.
+    """
+    elements = column
+    while is_list(elements.type):
+        elements = Lists.of(elements).values
+    if pc.any(pc.ends_with(elements, "\0")).as_py():
+        remedy = "cut it off first, or declare a tensor of objects"
+        found = Violation(field.path, Code.CAST, dtype.name, "text that ends in NUL", remedy)
+        raise ViolationError([found])
 
 
 def _flattened(node: TensorOf, column: pa.Array) -> tuple[tuple[int, ...], pa.Array | None]:

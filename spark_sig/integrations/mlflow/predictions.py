@@ -15,7 +15,7 @@ import pyarrow as pa
 from spark_sig.compile.arrow import to_arrow
 from spark_sig.engines.arrays import is_sparse, masked_array, shape_label
 from spark_sig.engines.frames import frame_batch
-from spark_sig.engines.scalars import from_numpy
+from spark_sig.engines.scalars import from_numpy, texts
 from spark_sig.errors import Code, Violation, ViolationError
 from spark_sig.integrations.mlflow.feeds import refuse_repeated
 from spark_sig.integrations.mlflow.outputs import predicted_frame
@@ -37,7 +37,8 @@ def held(given: Any, schema: Schema, policy: Policy, rows: int) -> tuple[Enforce
     """Hold predictions to the outputs of a signature.
 
     Args:
-        given: what the model gave.
+        given: what the model gave.  NumPy's arrays of text have lost what NULs were at its ends;
+            lists and arrays of objects keep them.
         schema: the outputs.
         policy: the choices.
         rows: how many rows the model was given.
@@ -151,20 +152,16 @@ def _array(given: Any) -> Any:
             made = np.atleast_1d(np.asarray(given))
         except ValueError:  # of different lengths
             return given
-        # NumPy makes text of numbers that stand beside it
-        plain = np.atleast_1d(np.asarray(given, dtype=object))
+        # NumPy makes text of numbers that stand beside it, and cuts NULs off its end.
         is_text = made.dtype.kind in "US"
-        return plain if is_text and not _is_text(plain) else made
+        return np.atleast_1d(np.asarray(given, dtype=object)) if is_text else made
     # tensors of other libraries
     return given if isinstance(given, np.ndarray) else getattr(given, "numpy", lambda: given)()
 
 
 def _slices(array: npt.NDArray[Any], name: str) -> tuple[pa.Field, pa.Array]:
     """Return an array as a column of its slices along the first axis, without copying elements."""
-    flat = np.ascontiguousarray(array).reshape(-1)
-    if flat.dtype.kind == "O" and _is_text(flat):
-        flat = flat.astype(str)  # as labels are held
-    column, opaque = from_numpy(flat)
+    column, opaque = _elements(np.ascontiguousarray(array).reshape(-1))
     if column is None:
         field = pa.field(name, pa.bool_(), metadata={SPARK_TYPE: opaque.encode()})
         return field, pa.nulls(len(array), pa.bool_())
@@ -176,5 +173,11 @@ def _slices(array: npt.NDArray[Any], name: str) -> tuple[pa.Field, pa.Array]:
     return pa.field(name, column.type), column
 
 
-def _is_text(values: npt.NDArray[Any]) -> bool:
-    return all(isinstance(value, (str, bytes)) for value in values.flat)
+def _elements(flat: npt.NDArray[Any]) -> tuple[pa.Array | None, str]:
+    """Return elements in Arrow; objects that are text, as labels are held, as what they are."""
+    classes = set(map(type, flat)) if flat.dtype == object else {object}
+    if all(issubclass(cls, str) for cls in classes):
+        return texts(flat), ""
+    if all(issubclass(cls, bytes) for cls in classes):
+        return pa.array(flat.tolist(), pa.binary()), ""
+    return from_numpy(flat)
