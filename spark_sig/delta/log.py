@@ -289,6 +289,20 @@ _TOLD = re.compile(
 _STATE_OF_VALUES = re.compile(r"\[(?P<name>[A-Z0-9_.]+)\].*?SQLSTATE: 2[23]\w{3}", re.DOTALL)
 
 
+# What only says that a task has failed, for reasons of its own.
+_OF_A_TASK = "[TASK_WRITE_FAILED]"
+
+
+def _telling(error: object) -> str:
+    """Return the text of an error of Spark's, or of the cause that says what is wrong."""
+    java: Any = getattr(error, "java_exception", None)
+    if java is None:
+        return str(error).strip()
+    while _OF_A_TASK in str(java.getMessage()) and (cause := java.getCause()) is not None:
+        java = cause
+    return str(java).strip()
+
+
 def first_line(error: object) -> str:
     """Return the line of an error that says what is wrong, the rest being plans and traces.
 
@@ -300,7 +314,7 @@ def first_line(error: object) -> str:
         >>> first_line("[CAST_INVALID_INPUT] The value 'secret' cannot be cast. SQLSTATE: 22018")
         '[CAST_INVALID_INPUT] (values are not shown)'
     """
-    text = str(getattr(error, "java_exception", error)).strip()
+    text = _telling(error)
     for pattern in (_STATE_OF_VALUES, _OF_VALUES, _JAVA_OF_VALUES):
         if found := pattern.search(text):
             return f"[{found['name']}] (values are not shown)"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import reduce
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -70,10 +71,8 @@ def tally_parts(
     """
     if not parts:
         return Tally.empty(limit)
-    try:
+    with explaining():
         return _tally([Part.of(*part) for part in parts], limit, row_key, dirty)
-    except Exception as error:
-        raise explained(error) from error
 
 
 def _tally(parts: Sequence[Part], limit: int, row_key: Sequence[str], dirty: bool) -> Tally:
@@ -157,6 +156,18 @@ def _exactly(frame: DataFrame, place: int) -> str:
     """Write a numbered column so that only equal values fall into one group."""
     collated = frame.schema.fields[place].dataType.simpleString().startswith("string collate")
     return f"c{place} COLLATE UTF8_BINARY" if collated else f"c{place}"
+
+
+@contextmanager
+def explaining(what: str = "the source cannot be read") -> Iterator[None]:
+    """Raise errors of Spark's as :func:`explained` has them; others keep their causes."""
+    try:
+        yield
+    except Exception as error:
+        said = explained(error, what)
+        if said is error:
+            raise
+        raise said from error
 
 
 def explained(error: Exception, what: str = "the source cannot be read") -> Exception:

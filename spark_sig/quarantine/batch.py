@@ -18,7 +18,15 @@ from spark_sig.quarantine.asked import Asked, Mode
 from spark_sig.quarantine.partitions import Replaced, refuse_partitions, replaced_partitions
 from spark_sig.quarantine.repeats import carried_out
 from spark_sig.quarantine.runs import Rules, Run, Runs
-from spark_sig.quarantine.staging import STAGED, as_begun, discard, stage, staged, unstage
+from spark_sig.quarantine.staging import (
+    STAGED,
+    as_begun,
+    discard,
+    discard_unless,
+    stage,
+    staged,
+    unstage,
+)
 from spark_sig.quarantine.targets import Targets
 from spark_sig.quarantine.transfer import Rows, refuse_uncounted, transfer
 from spark_sig.report import Report, Transfer
@@ -159,8 +167,7 @@ def _conform(
             run = stage(source.frame, targets.quarantine, run) if new else run
             report = _of_copy(staged(source, run), asked, targets, run, run_id, new=new)
         except Exception:
-            if runs.begun(name) is None:
-                discard(spark, run)
+            discard_unless(spark, run, runs.begun(name))
             raise
         if report.transfer is None or report.transfer.conformed is None:
             discard(spark, run)

@@ -41,8 +41,8 @@ class Term(NamedTuple):
 def condition(terms: Sequence[Term], rows: Iterable[Sequence[str | None]]) -> str:
     """Write the condition that the columns have the values of one of some rows.
 
-    Those that differ in the last column alone are one list, which Spark looks up in a hash table:
-    a condition of thousands of alternatives it cannot compile.
+    Those that differ in one column alone are one list, which Spark looks up in a hash table: a
+    condition of thousands of alternatives it cannot compile.  It is the column of most values.
 
     Example:
         >>> condition([Term("a"), Term("b")], [("x", "1"), ("x", "2"), ("y", None)])
@@ -50,10 +50,12 @@ def condition(terms: Sequence[Term], rows: Iterable[Sequence[str | None]]) -> st
         >>> condition([Term("a")], [])
         'false'
     """
+    columns = list(zip(*rows, strict=True)) or [() for _ in terms]
+    order = sorted(range(len(terms)), key=lambda place: len(set(columns[place])))
     groups: dict[tuple[str | None, ...], list[str | None]] = {}
-    for *first, last in rows:
+    for *first, last in zip(*(columns[place] for place in order), strict=True):
         groups.setdefault(tuple(first), []).append(last)
-    *leading, inner = terms
+    *leading, inner = (terms[place] for place in order)
     parts = [
         " AND ".join(
             [

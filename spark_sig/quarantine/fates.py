@@ -115,7 +115,8 @@ def fate_of(
         commits: those of runs that the quarantine has.
     """
     later = overtaking(spark, targets, str(begun.record["mode"]), begun, commits)
-    if any(commit.record.get("mode") == "overwrite" for commit in later):
+    both = (commit for commit in later if commit.record.get("target") == begun.record["target"])
+    if any(commit.record.get("mode") == "overwrite" for commit in both):
         return Fate.SUPERSEDED
     if _is_gone(spark, targets, begun, commits):
         return Fate.GONE

@@ -9,11 +9,11 @@ from typing import Protocol
 from spark_sig.delta.commits import Commit
 from spark_sig.delta.log import reraise_cancelled
 from spark_sig.errors import SignatureError, SourceError
-from spark_sig.gate.scan import explained
+from spark_sig.gate.scan import explained, explaining
 from spark_sig.quarantine.runs import Rules, Runs, TakenUp
 from spark_sig.quarantine.staging import STAGED, as_begun, staged
 from spark_sig.quarantine.targets import Targets
-from spark_sig.report import Report
+from spark_sig.report import Report, Written
 from spark_sig.sources import Resolved
 
 # What errors of Spark's come to.
@@ -63,37 +63,39 @@ def carried_out(
         SourceError: where source or tables cannot be read or written.
     """
     spark, rules = source.frame.sparkSession, job.rules
-    try:
+    with explaining("the tables cannot be read"):
         targets = find()
         targets.refuse_source(source.identity, source.place)
         runs = Runs(spark, source.identity, targets, source.place)
         run = runs.taken_up(run_id, asked_for, rules, source.info.version)
-    except Exception as error:
-        raise explained(error, "the tables cannot be read") from error
     begun, named, found = run.begun, asked_for is not None, source
     try:
         if begun is not None:
             found = _at_first(runs, source, begun, rules, named=named)
         report = job.carry_out(found, targets, run.run_id, begun)
     except Exception as error:
-        raise _of_older(explained(error, _UNWRITTEN), run, source) from error
+        said = _of_older(explained(error, _UNWRITTEN), runs, run, source)
+        if said is error:
+            raise
+        raise said from error
     older = found.snapshot is not None and found is not source
     if older and run_id is None and report.transfer and report.transfer.conformed:
         first = f"the run {run.run_id}, begun at version {found.info.version}, was finished first"
         then = carried_out(source, job, find, run_id, asked_for)
         return replace(then, warnings=(first, *then.warnings))
-    remarks = [
-        *_taken_up(run, older=older, named=run_id is not None),
-        *_finished(report, targets),
-        *(_left(runs, run, rules) if run.left else ()),
-    ]
+    remarks = list(_finished(report, targets))
+    if not remarks:
+        remarks += _taken_up(run, older=older, named=run_id is not None)
+    remarks += _left(runs, run, rules) if run.left else ()
     return replace(report, warnings=(*report.warnings, *remarks)) if remarks else report
 
 
-def _of_older(error: Exception, run: TakenUp, source: Resolved) -> Exception:
+def _of_older(error: Exception, runs: Runs, run: TakenUp, source: Resolved) -> Exception:
     """Return an error, saying where it is of another version than the one that was asked for."""
     first = None if run.begun is None else run.begun.record["version"]
     if first is None or first == source.info.version or not isinstance(error, SourceError):
+        return error
+    if runs.finished(str(run.run_id)):  # its rows are there: another name would write them again
         return error
     return SourceError(
         f"the run {run.run_id}, begun with version {first}, is taken up first, as it was not "
@@ -111,11 +113,16 @@ def _finished(report: Report, targets: Targets) -> Iterator[str]:
     """
     written = report.transfer and report.transfer.conformed
     if report.transfer and written and written.version <= targets.conformed.version:
-        yield (
-            f"the run {report.transfer.run_id} was finished before, with version "
-            f"{written.version} of {written.table}: nothing was written now, whatever has become "
-            "of its rows since; under another run id they are written again"
-        )
+        yield finished_before(report.transfer.run_id, written)
+
+
+def finished_before(run_id: str, written: Written) -> str:
+    """Say that nothing was written, as a run was finished before."""
+    return (
+        f"the run {run_id} was finished before, with version {written.version} of "
+        f"{written.table}: nothing was written now, whatever has become of its rows since; under "
+        "another run id they are written again"
+    )
 
 
 def _taken_up(run: TakenUp, *, older: bool, named: bool) -> Iterator[str]:
@@ -171,18 +178,32 @@ def _at_first(
         SignatureError: where it was, and is another one.
         SourceError: where the copy is gone.
     """
-    snapshot, run_id = source.snapshot, str(begun.record["run_id"])
-    if snapshot is None:
+    run_id = str(begun.record["run_id"])
+    if source.snapshot is None:
         # What it is planned by are the copy's columns: a view's may be others now.
         copied = STAGED in begun.record and not runs.finished(run_id)
         run = runs.run(run_id, None, rules)
         return staged(source, as_begun(run, begun, STAGED)) if copied else source
+    return at_first(source, begun, named=named)
+
+
+def at_first(source: Resolved, begun: Commit, *, named: bool) -> Resolved:
+    """Return a Delta table at the version that a run was begun with.
+
+    Args:
+        source: the version that was asked for.
+        begun: the run's first commit.
+        named: whether that version was asked for by name.
+
+    Raises:
+        SignatureError: where it was, and is another one.
+    """
     first = int(begun.record["version"])
-    if named and first != snapshot.version:
+    if named and first != source.info.version:
         raise SignatureError(
-            f"the run {run_id} was begun at version {first}",
+            f"the run {begun.record['run_id']} was begun at version {first}",
             path="version",
-            observed=str(snapshot.version),
+            observed=str(source.info.version),
             remedy="finish it first, or give another run id",
         )
     return source.at(first)

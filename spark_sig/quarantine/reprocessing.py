@@ -20,7 +20,7 @@ from spark_sig.delta.commits import (
 from spark_sig.delta.conflicts import until_committed
 from spark_sig.delta.log import read_snapshot, read_version, reraise_cancelled, spark_errors
 from spark_sig.errors import SignatureError, SourceError
-from spark_sig.gate.scan import explained, tally_parts
+from spark_sig.gate.scan import explaining, tally_parts
 from spark_sig.plan import EnforcementPlan
 from spark_sig.planner import VIOLATIONS, Engine, plan_enforcement
 from spark_sig.policy import Policy
@@ -125,10 +125,8 @@ def reprocess(
     refuse_uncounted(spark)
     if str(spark.conf.get(_BY_DATA, "true")).lower() == "false":
         raise SourceError(f"no row can be moved where {_BY_DATA} is false: set it true")
-    try:
+    with explaining("the rows cannot be read or moved"):
         return _reprocessed(spark, targets, asked, chosen, abandon)
-    except Exception as error:
-        raise explained(error, "the rows cannot be read or moved") from error
 
 
 def _refuse_other_tables(quarantine: Target) -> None:
@@ -192,14 +190,17 @@ def _refuse_scored(
     Raises:
         SignatureError: where there are any, as far as the table's history goes.
     """
+    moved = set(runs)
     for commit in Records(spark, quarantine).commits:
         record = commit.record
-        if record.get("model") and tuple(map(record.get, ("source", "target", "run_id"))) in runs:
+        run = tuple(record.get(name) for name in ("source", "target", "run_id"))
+        if record.get("model") and run in moved:
             raise SignatureError(
                 f"rows of the run {record['run_id']} were to be scored by a model, which reprocess "
                 "does not call",
                 path="quarantine",
-                remedy="give the quarantine to score_table as its source, or other runs by run_id",
+                remedy="give the quarantine to score_table as its source, and delete from it what "
+                "was scored; or name other runs by run_id",
             )
 
 

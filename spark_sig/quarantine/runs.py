@@ -7,13 +7,15 @@ import json
 import secrets
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import asdict, dataclass, field, fields
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from spark_sig.delta.commits import Commit, Stamp, find_commit
 from spark_sig.errors import SignatureError, SourceError
 from spark_sig.quarantine.fates import Fate, Left, fate_of, rows_left
 from spark_sig.quarantine.order import PREFIX
-from spark_sig.quarantine.survivors import Pair, into, refuse_survivors
+from spark_sig.quarantine.records import Records
+from spark_sig.quarantine.survivors import Pair, into, refuse_lone_survivors, refuse_survivors
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -293,8 +295,7 @@ class Runs:
 
     def _is_mine(self, commit: Commit) -> bool:
         """Say whether a commit's run was from the source, or from one that it has replaced."""
-        source, place = (commit.record.get(name) for name in ("source", "place"))
-        return source == self.source or (self.place != "" and place == self.place)
+        return _is_from(commit, self.source, self.place)
 
     def _has_left(self, begun: Commit, other: Commit, apps: Set[str]) -> bool:
         """Say whether another run of the same rules came after one, and was finished."""
@@ -311,15 +312,14 @@ class Runs:
             SourceError: where one has: they would be there twice.
         """
 
-        def same(commit: Commit) -> bool:
-            record = commit.record
-            if run_id is not None:
-                return self._is_mine(commit) and record["run_id"] == run_id
-            known = version is not None and record.get("version") == version
-            return known and record["source"] == self.source and not rules.differ(commit)
-
+        same = partial(self._is_same, run_id, version, rules)
         named = run_id is not None
         refuse_survivors(self.spark, self.targets, pair, self._prefix, same, named=named)
+
+    def _is_same(
+        self, run_id: str | None, version: int | None, rules: Rules, commit: Commit
+    ) -> bool:
+        return is_same(commit, self.source, self.place, run_id, version, rules)
 
     def _refuse_forgotten(self, run_id: str) -> None:
         """Refuse to report on a run that is finished, where the tables' histories are shorter.
@@ -328,10 +328,7 @@ class Runs:
             SourceError: where they no longer have it.
         """
         if any(self._commit(target, self._name(run_id)) is None for target in self.targets):
-            raise SourceError(
-                f"the run {run_id} was finished before, and the tables' histories no longer have "
-                "it: there is nothing left to do; under another run id its rows are written again"
-            )
+            raise _forgotten(run_id)
 
     def _commit(self, target: Target, app: str) -> Commit | None:
         return None if target.path is None else find_commit(self.spark, target.path, app, 1)
@@ -356,6 +353,72 @@ def lone_run(source: Resolved, target: Target, rules: Rules, run_id: str | None)
         rules,
         place=source.place,
         into={"target_at": sorted(target.spots)},
+    )
+
+
+def refuse_lone(
+    spark: SparkSession, source: Resolved, target: Target, run: Run, run_id: str | None
+) -> None:
+    """Refuse to begin a run that writes to one table, where that has rows of it already.
+
+    Args:
+        spark: the session.
+        source: what is read.
+        target: where to.
+        run: the run (:func:`lone_run`), of which the table has no commit.
+        run_id: the name that it was given; None for none.
+
+    Raises:
+        SourceError: where it has.
+    """
+    records = Records(spark, target)
+    if run.app in records.names:
+        raise _forgotten(run.run_id)
+    if run.rules.mode == "append":
+        prefix, named = run.app.removesuffix(run.run_id), run_id is not None
+
+        def same(commit: Commit) -> bool:
+            place = source.place
+            return is_same(commit, source.identity, place, run_id, run.version, run.rules)
+
+        refuse_lone_survivors(spark, target, prefix, same, named=named)
+
+
+def is_same(
+    commit: Commit,
+    source: str,
+    place: str,
+    run_id: str | None,
+    version: int | None,
+    rules: Rules,
+) -> bool:
+    """Say whether a commit is of a run that is to be carried out, whatever ids its tables had.
+
+    Args:
+        commit: the commit.
+        source: what tells the run's source from others.
+        place: where that lies; empty where it lies nowhere.
+        run_id: the name that the run was given; None for none.
+        version: the version that is read; None where there are none.
+        rules: the run's.
+    """
+    record = commit.record
+    if run_id is not None:
+        return _is_from(commit, source, place) and record["run_id"] == run_id
+    known = version is not None and record.get("version") == version
+    return known and record["source"] == source and not rules.differ(commit)
+
+
+def _is_from(commit: Commit, source: str, place: str) -> bool:
+    """Say whether a commit's run was from a source, or from one that lay where it lies."""
+    theirs, lay = (commit.record.get(name) for name in ("source", "place"))
+    return theirs == source or (place != "" and lay == place)
+
+
+def _forgotten(run_id: str) -> SourceError:
+    return SourceError(
+        f"the run {run_id} was finished before, and the tables' histories no longer have it: "
+        "there is nothing left to do; under another run id its rows are written again"
     )
 
 

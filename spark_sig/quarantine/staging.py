@@ -11,6 +11,7 @@ from spark_sig.delta.log import is_classic, read_snapshot, read_version
 from spark_sig.delta.storage import empty_table, remove_empty, remove_folder
 from spark_sig.delta.tables import properties_for
 from spark_sig.errors import SourceError
+from spark_sig.quarantine.remedies import RENAME, take_out
 from spark_sig.quarantine.runs import Run, digest
 from spark_sig.sources import Resolved
 
@@ -70,8 +71,8 @@ def copied(spark: SparkSession, run: Run) -> tuple[DataFrame, int]:
     commit = find_commit(spark, path, run.app, run.number)
     if commit is None:
         raise SourceError(
-            f"the rows that the run {run.run_id} was begun with are gone from {path}: those that "
-            "violate are in the quarantine, under its _run_id"
+            f"the rows that the run {run.run_id} was begun with are gone from {path}: "
+            f"{take_out(run.run_id)}, and {RENAME}"
         )
     frame = read_version(spark, read_snapshot(spark, path, commit.version))
     return frame, frame.count() if commit.rows is None else commit.rows
@@ -82,6 +83,12 @@ def unstage(spark: SparkSession, quarantine: Target, run: Run) -> None:
     if is_classic(spark):
         remove_folder(spark, _folder(quarantine, run))
     else:
+        discard(spark, run)
+
+
+def discard_unless(spark: SparkSession, run: Run, begun: Commit | None) -> None:
+    """Remove the copy that a run has made, unless its first commit says that it is believed."""
+    if begun is None or begun.record.get(STAGED) != run.record.get(STAGED):
         discard(spark, run)
 
 

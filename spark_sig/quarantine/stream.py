@@ -10,7 +10,7 @@ from spark_sig.delta.commits import Commit, find_commit, last_number
 from spark_sig.delta.log import read_snapshot, read_version
 from spark_sig.delta.streams import query_of
 from spark_sig.errors import SignatureError, SourceError, ViolationError
-from spark_sig.gate.scan import explained, tally_parts
+from spark_sig.gate.scan import explaining, tally_parts
 from spark_sig.planner import Engine
 from spark_sig.policy import Policy
 from spark_sig.quarantine.asked import Asked
@@ -18,7 +18,7 @@ from spark_sig.quarantine.fates import refuse_undone
 from spark_sig.quarantine.frames import as_they_were, rows_of
 from spark_sig.quarantine.order import overtaking, refuse_crossed, refuse_overtaken
 from spark_sig.quarantine.runs import Run, run_prefix
-from spark_sig.quarantine.staging import STAGED, stage, staged, unstage
+from spark_sig.quarantine.staging import STAGED, discard_unless, stage, staged, unstage
 from spark_sig.quarantine.survivors import Pair, into, refuse_survivors
 from spark_sig.quarantine.targets import Target, Targets
 from spark_sig.quarantine.transfer import Rows, commit_of, refuse_uncounted, told, written
@@ -92,10 +92,8 @@ class ConformBatches:
             SourceError: where the tables cannot be written.
         """
         refuse_values(rows)
-        try:
+        with explaining("the batch cannot be read or written"):
             self._transfer(rows, batch)
-        except Exception as error:
-            raise explained(error, "the batch cannot be read or written") from error
 
     def _transfer(self, frame: DataFrame, batch: int) -> None:
         spark = frame.sparkSession
@@ -115,10 +113,15 @@ class ConformBatches:
         if second is None:
             self._refuse_survivors(spark, targets, run)
             run = self._staged(run, source, targets, first)
-            rows = Rows.of(staged(source, run), self._asked)
-            if first is None:
-                targets.refuse_rows(rows.conforming(), rows.violating(run))
-            quarantined = self._written(targets.quarantine, rows.violating(run), run)
+            try:
+                rows = Rows.of(staged(source, run), self._asked)
+                if first is None:
+                    targets.refuse_rows(rows.conforming(), rows.violating(run))
+                quarantined = self._written(targets.quarantine, rows.violating(run), run)
+            except Exception:
+                # the next attempt makes one of its own
+                discard_unless(spark, run, commit_of(spark, targets.quarantine, run))
+                raise
             refuse_overtaken(run, overtaking(spark, targets, run.rules.mode, quarantined))
             if first is not None:
                 refuse_undone(spark, targets, run, quarantined)

@@ -95,6 +95,31 @@ def refuse_survivors(
                 )
 
 
+def refuse_lone_survivors(
+    spark: SparkSession, target: Target, prefix: str, same: Callable[[Commit], bool], *, named: bool
+) -> None:
+    """Refuse a run that writes to one table only, where that has rows of it by other ids.
+
+    Args:
+        spark: the session.
+        target: the table.
+        prefix: how the names begin that the source's runs into just this one commit under.
+        same: as for :func:`refuse_survivors`, as is ``named``.
+
+    Raises:
+        SourceError: where it has: they would be there twice.
+    """
+    for commit in _by_other_ids(Records(spark, target), prefix):
+        aside = "quarantine" in commit.record
+        if (named or not aside) and same(commit) and commit.rows != 0:
+            how = "with a quarantine" if aside else "before it or the source was made anew"
+            raise SourceError(
+                f"the run {commit.record['run_id']} has written rows to {target.place.name} "
+                f"(version {commit.version}) {how}: they would be there twice; {RENAME}, and "
+                "where its rows are the same, delete those that are there first"
+            )
+
+
 def _by_other_ids(records: Records, prefix: str) -> Iterator[Commit]:
     """Yield the commits of runs of other sources, or of tables that were made anew."""
     if not all(name.startswith(prefix) for name in records.names):
@@ -119,4 +144,6 @@ def _before(commit: Commit, targets: Targets) -> str:
         return f"from a table that another one has replaced at {record.get('place')}"
     if _is_into(commit, quarantine, "quarantine"):
         return f"before or as the quarantine {quarantine.place.name} was made anew"
-    return f"with another quarantine ({', '.join(record.get('quarantine_at', ()))})"
+    if not record.get("quarantine_at"):
+        return "without a quarantine"
+    return f"with another quarantine ({', '.join(record['quarantine_at'])})"

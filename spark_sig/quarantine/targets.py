@@ -38,7 +38,7 @@ class Target:
     """A table that rows go to.
 
     Args:
-        what: ``conformed`` or ``quarantine``.
+        what: ``conformed``, ``quarantine`` or ``out``, as arguments are called.
         place: where it lies.
         path: its path; None where it does not exist yet.
         table_id: its own id; empty where it does not exist yet.
@@ -117,6 +117,9 @@ class Target:
         Args:
             others: what the place of the other one goes by.
             what: what that is.
+
+        Raises:
+            SignatureError: where one does.
         """
         for mine in self.spots:
             for other in others:
@@ -321,7 +324,12 @@ class Targets(NamedTuple):
         Raises:
             SignatureError: where they turn out to be one.
         """
-        one, other = self.partitions(good.columns, partitions)
+        both = self.partitions(good.columns, partitions)
+        # a column of what a model gives is none of the rows that it was not called with
+        one, other = (
+            tuple(name for name in names if name.lower() in map(str.lower, rows.columns))
+            for names, rows in zip(both, (good, bad), strict=True)
+        )
         made = Targets(self.conformed.made(good, one), self.quarantine.made(bad, other))
         made.refuse_one()
         return made

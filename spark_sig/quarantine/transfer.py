@@ -26,6 +26,7 @@ from spark_sig.quarantine.order import overtaking, refuse_crossed, refuse_overta
 from spark_sig.quarantine.partitions import Replaced
 from spark_sig.quarantine.remedies import RENAME, take_out
 from spark_sig.quarantine.runs import Run
+from spark_sig.quarantine.staging import discard
 from spark_sig.quarantine.targets import Target, Targets
 from spark_sig.report import Report, Transfer, Written
 from spark_sig.sources import Resolved
@@ -162,9 +163,13 @@ def move(
     )
     later = overtaking(spark, targets, run.rules.mode, quarantined)
     if (later or not new) and commit_of(spark, targets.conformed, run) is None:
-        refuse_overtaken(run, later)
-        if not new:
-            refuse_undone(spark, targets, run, quarantined)
+        try:
+            refuse_overtaken(run, later)
+            if not new:
+                refuse_undone(spark, targets, run, quarantined)
+        except SourceError:
+            discard(spark, run)  # nobody can finish it any more
+            raise
     conformed = written(
         targets.conformed,
         good,

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 _CHUNK = 2**20
 
+# Where Python keeps what it has compiled of a model's own code.
+_COMPILED = "__pycache__"
+
 
 class Artifacts(NamedTuple):
     """The files of a model, as workers find them.
@@ -122,15 +125,22 @@ def _add_file(spark: SparkSession, path: str) -> None:
 
 
 def digest_of(folder: Path) -> str:
-    """Return the SHA-256 of all files of a folder, and of their names."""
+    """Return the SHA-256 of all files of a model, and of their names."""
     whole = hashlib.sha256()
-    for path in sorted(folder.rglob("*")):
+    for path in _files(folder):
         if path.is_file():
             whole.update(f"{path.relative_to(folder).as_posix()}\0{path.stat().st_size}\0".encode())
             with path.open("rb") as file:
                 while chunk := file.read(_CHUNK):
                     whole.update(chunk)
     return whole.hexdigest()
+
+
+def _files(folder: Path) -> list[Path]:
+    """Return the files and folders of a model, but for what Python adds as it is loaded."""
+    return sorted(
+        path for path in folder.rglob("*") if _COMPILED not in path.relative_to(folder).parts
+    )
 
 
 def _pack(folder: Path, archive: str) -> None:
@@ -144,7 +154,7 @@ def _pack(folder: Path, archive: str) -> None:
 
     # what links lead to, as workers have no such places
     with tarfile.open(archive, "w", dereference=True) as tar:
-        for path in sorted(folder.rglob("*")):
+        for path in _files(folder):
             tar.add(path, path.relative_to(folder).as_posix(), recursive=False, filter=bare)
 
 

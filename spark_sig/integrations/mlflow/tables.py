@@ -10,20 +10,31 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
+import numpy as np
+
 from spark_sig.delta.commits import Commit
 from spark_sig.delta.log import spark_errors
 from spark_sig.delta.tables import partition_columns
 from spark_sig.errors import ROW_ERROR, SignatureError, SourceError
 from spark_sig.gate import validate_source
-from spark_sig.gate.scan import explained
+from spark_sig.gate.scan import explaining
+from spark_sig.integrations.mlflow.native import is_native
 from spark_sig.integrations.mlflow.scoring import PREDICTION, Scoring
-from spark_sig.integrations.mlflow.tallies import Predicted
+from spark_sig.integrations.mlflow.tallies import Scored, Tagged, Violations, with_predictions
 from spark_sig.policy import OnViolation, Policy
 from spark_sig.quarantine.frames import Origin, marked, refuse_added
 from spark_sig.quarantine.limit import Limit
-from spark_sig.quarantine.repeats import carried_out
-from spark_sig.quarantine.runs import Rules, Run, Runs, lone_run
-from spark_sig.quarantine.staging import STAGED, as_begun, copied, discard, stage, unstage
+from spark_sig.quarantine.repeats import at_first, carried_out, finished_before
+from spark_sig.quarantine.runs import Rules, Run, Runs, lone_run, refuse_lone
+from spark_sig.quarantine.staging import (
+    STAGED,
+    as_begun,
+    copied,
+    discard,
+    discard_unless,
+    stage,
+    unstage,
+)
 from spark_sig.quarantine.targets import Target, Targets
 from spark_sig.quarantine.transfer import commit_of, counted, move, refuse_uncounted, told, written
 from spark_sig.report import Report, Transfer
@@ -35,8 +46,8 @@ if TYPE_CHECKING:
 
 Mode = Literal["append", "overwrite"]
 
-# What a run's commits call that which was found of its predictions.
-_PREDICTED = "predicted"
+# What a run's commits call that which was found of its rows.
+_SCORED = "scored"
 
 
 def score_table(
@@ -107,21 +118,23 @@ def score_table(
         )
     if run_id == "":
         raise SignatureError("a run has to have a name, or none at all", path="run_id")
+    if max_violations is not None and quarantine is None:
+        raise SignatureError(
+            "without a quarantine no row may violate", path="max_violations", remedy="name one"
+        )
     spark = session_of(table)
     refuse_uncounted(spark)
     limit = None if max_violations is None else Limit.of(max_violations)
     scoring = Scoring.of(model_uri, params, policy, keep, prediction)
     source = resolve(table, version=version, timestamp=timestamp, spark=spark, counted=False)
     job = _Job(scoring, mode, stats, ledger, limit)
-    try:
+    asked_for = None if version is None and timestamp is None else source.info.version
+    with explaining("the rows cannot be read, scored or written"):
         _refuse_unscored(source, scoring, aside=quarantine is not None)
         if quarantine is None:
-            return job.write_all(source, Target.of(spark, "out", out), run_id)
+            return job.write_all(source, Target.of(spark, "out", out), run_id, asked_for)
         find = partial(_targets, spark, out, quarantine)
-        asked_for = None if version is None and timestamp is None else source.info.version
         return carried_out(source, job, find, run_id, asked_for)
-    except Exception as error:
-        raise explained(error, "the rows cannot be read, scored or written") from error
 
 
 def _refuse_unscored(source: Resolved, scoring: Scoring, *, aside: bool) -> None:
@@ -139,6 +152,14 @@ def _refuse_unscored(source: Resolved, scoring: Scoring, *, aside: bool) -> None
             observed=source.info.kind,
             remedy="write it to a Delta table first, or leave --quarantine out",
         )
+    if aside and is_native(scoring.folder):
+        raise SignatureError(
+            "a model of Spark's own flavor tags no rows, so that none is put aside",
+            path="quarantine",
+            remedy="leave --quarantine out, or score what conform has written",
+        )
+    if aside:
+        refuse_added(source.frame.columns)
     if not scoring.plan(source.frame).findings:
         # what it cannot mean is said before any row is read
         scoring.under("tag" if aside else "raise").frame(source.frame)
@@ -185,22 +206,33 @@ class _Job(NamedTuple):
 
     # --- all rows, or none --------------------------------------------------------------------
 
-    def write_all(self, source: Resolved, out: Target, run_id: str | None) -> Report:
-        """Write predictions for all rows, or nothing where one violates."""
+    def write_all(
+        self, source: Resolved, out: Target, run_id: str | None, asked_for: int | None
+    ) -> Report:
+        """Write predictions for all rows, or nothing where one violates.
+
+        Args:
+            source: the rows.
+            out: where predictions go.
+            run_id: the run's name; None for the one that the rest makes.
+            asked_for: the version that was asked for by name.
+        """
         spark, rules = source.frame.sparkSession, self.rules
         out.refuse_source(source.identity, source.place)
         run = lone_run(source, out, rules, run_id)
         begun = None if out.path is None else commit_of(spark, out, run)
         if begun is not None:
             run.refuse_rules(begun)
-            if (first := begun.record["version"]) is not None:
-                source = source.at(first)
+            if source.snapshot is not None:
+                source = at_first(source, begun, named=asked_for is not None)
+            return self._written_before(source, out, run, begun)
+        refuse_lone(spark, source, out, run, run_id)
         inputs = self._inputs(source)
-        why = "" if begun is not None else self._why_not(inputs, aside=False)
-        if why:
+        if why := self._why_not(inputs, aside=False):
             return self._refused(inputs, run_id, why)
         scored = self._scored(source, "raise")
-        out = self._made(source, out, scored)
+        out.refuse_misfit(scored.schema, self.mode)
+        out = out.made(scored, self._partitions(source))
         run = lone_run(source, out, rules, run_id)
         try:
             commit = written(out, scored, run, overwrite=self.mode == "overwrite")
@@ -216,17 +248,27 @@ class _Job(NamedTuple):
                 f"{inputs.rows.total:,} that were checked: the source has changed meanwhile"
             )
         said = Transfer(run.run_id, self.mode, told(out, commit.version, commit.rows))
-        return replace(self._with(inputs, Predicted()), transfer=said)
+        return replace(self._with(inputs, Violations()), transfer=said)
 
-    def _violating(self, source: Resolved, error: Exception) -> Predicted:
+    def _written_before(self, source: Resolved, out: Target, run: Run, begun: Commit) -> Report:
+        """Report on a run without a quarantine that was finished, by what its commit says."""
+        rows = counted(source.frame.sparkSession, out, begun).rows
+        assert rows is not None
+        written_ = told(out, begun.version, rows)
+        report = self._with(self._on_inputs(source, Scored(rows)), Violations())
+        said = Transfer(run.run_id, self.mode, written_)
+        remarks = *report.warnings, finished_before(run.run_id, written_)
+        return replace(report, transfer=said, warnings=remarks)
+
+    def _violating(self, source: Resolved, error: Exception) -> Violations:
         """Return what is wrong with predictions that an action has failed for.
 
         Raises:
-            Exception: the error itself, where that was for something else.
+            Exception: the error itself, where that was for something else, or nothing says more.
         """
-        if ROW_ERROR not in str(error):
+        if ROW_ERROR not in str(error) or is_native(self.scoring.folder):
             raise error
-        found = Predicted.of(self._scored(source, "tag"))
+        found = Tagged.of(self._scored(source, "tag")).predictions
         if not found.rows:
             raise error
         return found
@@ -237,57 +279,64 @@ class _Job(NamedTuple):
         self, source: Resolved, targets: Targets, run_id: str | None, begun: Commit | None
     ) -> Report:
         """Put rows aside that violate, or whose predictions do, and write the others."""
-        inputs, spark = self._inputs(source), source.frame.sparkSession
-        if begun is None and (why := self._why_not(inputs, aside=True)):
-            return self._refused(inputs, run_id, why)
-        refuse_added(source.frame.columns)
-        tagged, mode = self._scored(source, "tag"), self.mode
+        spark, run = source.frame.sparkSession, self._run(source, targets, run_id)
+        if begun is not None:
+            run.refuse_rules(begun)
+        tagged = self._scored(source, "tag")
         # tables that there are not yet have no ids; else the rows are as they will be written
-        good, bad = self._split(tagged, source, self._run(source, targets, run_id))
-        targets.refuse_misfits(good.schema, bad.schema, mode)
-        targets = Targets(
-            self._made(source, targets.conformed, good), self._made(source, targets.quarantine, bad)
-        )
-        targets.refuse_one()
+        good, bad = self._split(tagged, source, run)
+        targets.refuse_misfits(good.schema, bad.schema, self.mode)
+        inputs = None
+        if begun is None:
+            inputs = self._inputs(source)
+            if why := self._why_not(inputs, aside=True):
+                return self._refused(inputs, run_id, why)
+        targets = targets.made(good, bad, self._partitions(source))
         runs = Runs(spark, source.identity, targets, source.place)
         run = self._run(source, targets, run_id)
         # one of this very name may have been begun with rows that somebody has taken away since
         begun = runs.begun(run.run_id) if begun is None else begun
         if begun is not None:
             run.refuse_rules(begun)
-            run = as_begun(run, begun, STAGED, _PREDICTED)
+            run = as_begun(run, begun, STAGED, _SCORED)
             if not runs.finished(run.run_id):
                 tagged = copied(spark, run)[0]
             commits = move(*self._split(tagged, source, run), targets, run)
+            inputs = self._on_inputs(source, Scored.read(run.record[_SCORED]))
         else:
+            assert inputs is not None
             run = stage(tagged, targets.quarantine, run)
             try:
                 run = _tallied(spark, run, inputs)
-                report = self._with(inputs, run)
-                if why := self._why_not(report, aside=True):
+                if why := self._why_not(self._of(inputs, run), aside=True):
                     discard(spark, run)
-                    return self._refused(report, run_id, why)
+                    return self._refused(self._of(inputs, run), run_id, why)
                 good, bad = self._split(copied(spark, run)[0], source, run)
                 targets.refuse_rows(good, bad)
                 commits = move(good, bad, targets, run, new=True)
             except Exception:
-                if runs.begun(run.run_id) is None:
-                    discard(spark, run)
+                discard_unless(spark, run, runs.begun(run.run_id))
                 raise
         unstage(spark, targets.quarantine, run)
-        return self._report(inputs, targets, run, commits)
+        return self._report(spark, self._of(inputs, run), targets, run, commits)
 
     def _report(
-        self, inputs: Report, targets: Targets, run: Run, commits: tuple[Commit, Commit]
+        self,
+        spark: SparkSession,
+        report: Report,
+        targets: Targets,
+        run: Run,
+        commits: tuple[Commit, Commit],
     ) -> Report:
-        """Report on a run by what its commits say.
+        """Say what was written.
 
         Raises:
-            SourceError: where they have not as many rows as they should.
+            SourceError: where the commits have not as many rows as they should.
         """
-        (out, quarantine), (quarantined, conformed) = targets, commits
-        report = self._with(inputs, run)
         rows, aside = report.rows.total, report.rows.violating
+        out, quarantine = targets
+        quarantined, conformed = commits
+        quarantined = counted(spark, quarantine, quarantined)
         if (conformed.rows, quarantined.rows) != (rows - aside, aside):
             raise SourceError(
                 f"the run {run.run_id} has written {conformed.rows} rows to {out.place.name} and "
@@ -344,23 +393,30 @@ class _Job(NamedTuple):
         note = f"nothing was written: {why}"
         return replace(report, transfer=Transfer(run_id or "", self.mode, note=note))
 
-    def _with(self, inputs: Report, found: Predicted | Run) -> Report:
-        """Return the report on the inputs with what was found of predictions."""
-        if isinstance(found, Run):
-            found = Predicted.read(found.record[_PREDICTED])
-        outputs = self.scoring.signature.side("outputs")
-        return found.added(inputs, outputs, self.scoring.policy)
+    def _on_inputs(self, source: Resolved, found: Scored) -> Report:
+        """Return the report on the inputs of a run that was begun before: its rows may be gone."""
+        scoring = self.scoring.under("raise")
+        return found.on_inputs(scoring.plan(source.frame), scoring.signature, source.info)
+
+    def _of(self, inputs: Report, run: Run) -> Report:
+        """Return the report on the inputs with what a run's commits say of the predictions."""
+        return self._with(inputs, Scored.read(run.record[_SCORED]).predictions)
+
+    def _with(self, inputs: Report, found: Violations) -> Report:
+        """Return the report on the inputs with what was found of the predictions."""
+        scoring = self.scoring
+        return with_predictions(inputs, found, scoring.signature.side("outputs"), scoring.policy)
 
     def _scored(self, source: Resolved, on_violation: OnViolation) -> DataFrame:
         return self.scoring.under(on_violation).frame(source.frame)
 
-    def _made(self, source: Resolved, target: Target, rows: DataFrame) -> Target:
-        """Return a table that takes the rows, made where there is none."""
-        target.refuse_misfit(rows.schema, self.mode)
-        snapshot, have = source.snapshot, {name.lower() for name in rows.columns}
-        spark = source.frame.sparkSession
-        theirs = () if snapshot is None else partition_columns(spark, snapshot)
-        return target.made(rows, tuple(name for name in theirs if name.lower() in have))
+    def _partitions(self, source: Resolved) -> tuple[str, ...]:
+        """Return the columns that a table is partitioned by which is made for the rows."""
+        if source.snapshot is None:
+            return ()
+        keep = self.scoring.keep
+        theirs = partition_columns(source.frame.sparkSession, source.snapshot)
+        return tuple(name for name in theirs if keep is None or name in keep)
 
 
 def _tallied(spark: SparkSession, run: Run, inputs: Report) -> Run:
@@ -369,16 +425,24 @@ def _tallied(spark: SparkSession, run: Run, inputs: Report) -> Run:
     Raises:
         SourceError: where these are not those that were checked before.
     """
-    tagged, rows = copied(spark, run)
-    found, seen = Predicted.of(tagged), inputs.rows
-    if (rows, found.others) != (seen.total, seen.violating):
+    frame, rows = copied(spark, run)
+    tagged, seen = Tagged.of(frame), inputs.rows
+    if (rows, tagged.rows) != (seen.total, seen.violating):
         raise SourceError(
-            f"{rows:,} rows were scored, of which {found.others:,} violate, and {seen.total:,} "
+            f"{rows:,} rows were scored, of which {tagged.rows:,} violate, and {seen.total:,} "
             f"were checked before, of which {seen.violating:,} did"
         )
-    return replace(run, record={**run.record, _PREDICTED: found.record()})
+    found = Scored(rows, Violations.of(inputs), tagged.predictions)
+    return replace(run, record={**run.record, _SCORED: found.record()})
 
 
 def _digest(value: object) -> str:
-    text = json.dumps(value, sort_keys=True, default=lambda one: [type(one).__name__, str(one)])
+    text = json.dumps(value, sort_keys=True, default=_plain)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _plain(value: object) -> object:
+    """Return a param's value as JSON has it, none of its digits lost."""
+    if isinstance(value, (np.ndarray, np.generic)):
+        return [str(value.dtype), value.tolist()]
+    return [type(value).__name__, repr(value)]
