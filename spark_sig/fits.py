@@ -19,6 +19,7 @@ from spark_sig.naming import (
     is_list,
     label,
     member_path,
+    opaque_type,
     spark_type,
     tensor_label,
     type_name,
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 _FITS = Compatibility.COMPATIBLE
 # The one column of a schema that asks for a single value.
 _ALONE = "value"
+_UNSHIPPED = "cannot be shipped to Python; cast it first"
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +125,8 @@ def preflight(
 
     Returns:
         For each place whether its values pass as they are, are widened, could pass by their
-        values, or are refused.
+        values, or are refused: by a validation, or by :func:`spark_sig.score`, as columns of
+        types that Python has no equal for are, though anything may be in them.
 
     Raises:
         SignatureError: where signature, policy or names cannot mean anything.
@@ -259,6 +262,9 @@ class _Comparison:
             by_value = plan.policy.casts == "safe" and not _by_value(plan, spec).findings
             level = Compatibility.LOSSY if by_value else Compatibility.BREAKING
             return Fit(path, observed, expected, level, note)
+        if opaque_type(source) is not None:
+            # Whatever the signature says: a model, where one is to score it, runs in Python.
+            return Fit(path, observed, expected, Compatibility.BREAKING, _UNSHIPPED)
         node = plan.fields[0].node
         leaf = node.item if isinstance(node, TensorOf) else node
         if not isinstance(leaf, Leaf) or leaf.cast is Cast.IDENTITY:

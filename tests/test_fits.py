@@ -20,7 +20,7 @@ from spark_sig import (
     preflight,
     validate,
 )
-from spark_sig.types import Map
+from spark_sig.types import AnyType, Map
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -127,6 +127,26 @@ def test_tensors_and_places(spark: SparkSession, schema: Schema, sql: str, level
     found = preflight(spark.sql(f"SELECT {sql}"), ModelSignature(schema))
     assert found.level.value == level
     assert found.passes is (level != "breaking")
+
+
+@pytest.mark.parametrize(
+    ("inputs", "sql"),
+    [
+        (ColSpec(AnyType(), "odd", False), "INTERVAL '1' DAY AS odd"),
+        (ColSpec(AnyType(), "odd", False), "NULL AS odd"),
+        (TensorSpec("object", (-1,), "odd"), "INTERVAL '1' DAY AS odd"),
+    ],
+)
+def test_what_no_model_can_be_given_breaks(spark: SparkSession, inputs: Any, sql: str) -> None:
+    """Anything may be in the column, and a validation reads none of it; a model runs in Python."""
+    frame = spark.sql(f"SELECT {sql}, 1 AS n")
+    found = preflight(frame, ModelSignature(Schema([inputs])))
+    assert levels(found) == {"$.odd": "breaking", "$.n": "compatible"}
+    assert "cannot be shipped to Python" in found.fits[0].note
+    assert found.passes
+    # one that the signature does not take is not shipped
+    other = ModelSignature(Schema([ColSpec("integer", "n")]))
+    assert set(levels(preflight(frame, other)).values()) == {"compatible"}
 
 
 def test_no_job_runs(spark: SparkSession, tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ from spark_sig import (
     SignatureError,
     TensorSpec,
     enforce_signature,
+    preflight,
     score,
     split,
 )
@@ -429,6 +430,19 @@ def test_a_fixed_number_of_rows_is_refused_as_in_row_mode(spark: SparkSession, s
     with pytest.raises(SignatureError) as enforced:
         frame.transform(enforce_signature(ModelSignature(fixed)))
     assert str(scored.value) == str(enforced.value)
+
+
+def test_what_cannot_be_shipped_is_refused_as_preflight_says(
+    spark: SparkSession, save: Save
+) -> None:
+    model = save(doubled, Schema([ColSpec("long", "a"), ColSpec(AnyType(), "odd")]), DOUBLE)
+    frame = spark.sql("SELECT 1L AS a, INTERVAL '1' DAY AS odd")
+    assert preflight(frame, model).level.value == "breaking"
+    with pytest.raises(SignatureError, match=r"cannot be shipped to Python @ \$\.odd"):
+        score(frame, model, keep=[])
+    whole = frame.selectExpr("a", "'x' AS odd")
+    assert preflight(whole, model).level.value == "compatible"
+    assert column(score(whole, model)) == [2.0]
 
 
 def test_names_that_collide_are_refused(spark: SparkSession, save: Save) -> None:

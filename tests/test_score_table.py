@@ -27,6 +27,7 @@ from spark_sig.cli import run_score
 from spark_sig.errors import SourceError
 from spark_sig.plan import Rung
 from spark_sig.report import Decided
+from spark_sig.types import AnyType
 
 mlflow = pytest.importorskip("mlflow", reason="MLflow is in the environment of dev.txt alone")
 
@@ -341,6 +342,11 @@ def test_the_command(places: Places, tmp_path: Path, capsys: pytest.CaptureFixtu
 
     code, told = run(preflight=True)
     assert (code, told.splitlines()[0]) == (0, "compatible: rows may be read")
+    anything = ModelSignature(Schema([ColSpec(AnyType(), "a")]), SIGNATURE.outputs)
+    odd = {"model": save_function(tmp_path / "any", named, anything), "table": "intervals"}
+    places.spark.sql("SELECT INTERVAL '1' DAY AS a").createOrReplaceTempView("intervals")
+    code, told = run(preflight=True, **odd)
+    assert (code, "cannot be shipped to Python" in told) == (3, True)
     code, told = run(report=str(target))
     assert (code, "nothing was written: 1 rows violate" in told) == (3, True)
     assert not Report.from_dict(json.loads(target.read_text())).conforms

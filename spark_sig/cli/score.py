@@ -11,6 +11,7 @@ from spark_sig.cli import options
 from spark_sig.cli.console import DONE, VIOLATIONS, progress, say, told
 from spark_sig.cli.context import flags_of, session_of, started
 from spark_sig.cli.reporting import is_tolerated, reported
+from spark_sig.diff.verdict import Compatibility
 from spark_sig.fits import preflight
 from spark_sig.integrations.mlflow.tables import score_table
 from spark_sig.report import Report
@@ -125,7 +126,7 @@ def _compared(settings: ScoreSettings, session: Callable[[], SparkSession], *, j
             timestamp=settings.timestamp,
         )
     say(found.to_json() if json else str(found))
-    return DONE if found.passes else VIOLATIONS
+    return VIOLATIONS if found.level is Compatibility.BREAKING or not found.passes else DONE
 
 
 def _scored(settings: ScoreSettings) -> Report:

@@ -11,7 +11,7 @@ from spark_sig.compile.spark import output_struct, relaxed
 from spark_sig.engines.catalyst import numbered
 from spark_sig.errors import SignatureError
 from spark_sig.kernels.tasks import TALLY, Enforce, Merge, Summarise, SummariseDetails
-from spark_sig.naming import SPARK_TYPE, VECTOR, member_path
+from spark_sig.naming import member_path, opaque_type
 from spark_sig.plan import EnforcementPlan, FieldPlan
 from spark_sig.planner import ORIGINAL, VIOLATIONS
 from spark_sig.tally import Tally
@@ -145,14 +145,11 @@ def refuse_opaque(plan: EnforcementPlan, places: Iterable[int | None]) -> None:
     for place in places:
         if place is not None:
             column = plan.source.field(place)
-            _refuse(column, member_path("$", column.name))
-
-
-def _refuse(column: pa.Field, path: str) -> None:
-    found = (column.metadata or {}).get(SPARK_TYPE, VECTOR.encode()).decode()
-    if found != VECTOR:
-        raise SignatureError(
-            f"a column of type {found} cannot be shipped to Python",
-            path=path,
-            remedy="drop or cast it first; engine='auto' takes it where no column needs Python",
-        )
+            found = opaque_type(column)
+            if found is not None:
+                raise SignatureError(
+                    f"a column of type {found} cannot be shipped to Python",
+                    path=member_path("$", column.name),
+                    remedy="drop or cast it first; engine='auto' takes it where no column needs "
+                    "Python",
+                )
