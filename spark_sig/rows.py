@@ -53,12 +53,21 @@ def enforce_signature(
     def enforce(df: DataFrame) -> DataFrame:
         refuse_values(df)
         plan = plan_enforcement(source_schema(df.schema), schema, chosen, engine=engine, spark=True)
-        refuse_misfit(plan)
-        if plan.arrow_fields:
-            return stage.enforce_rows(df, plan)
-        return catalyst.enforce_rows(df, plan)
+        return enforce_planned(df, plan)
 
     return enforce
+
+
+def enforce_planned(df: DataFrame, plan: EnforcementPlan) -> DataFrame:
+    """Return the rows of a DataFrame as a plan that was made for it wants them.
+
+    Raises:
+        SignatureError: where rows cannot be held to it; see :func:`refuse_misfit`.
+    """
+    refuse_misfit(plan)
+    if plan.arrow_fields:
+        return stage.enforce_rows(df, plan)
+    return catalyst.enforce_rows(df, plan)
 
 
 def refuse_misfit(plan: EnforcementPlan) -> None:

@@ -40,6 +40,7 @@ from sklearn import datasets  # noqa: E402
 from sklearn.linear_model import LinearRegression, LogisticRegression  # noqa: E402
 
 from spark_sig.integrations.mlflow import artifacts  # noqa: E402
+from spark_sig.integrations.mlflow.native import refuse_skipping  # noqa: E402
 from spark_sig.integrations.mlflow.scoring import Scoring  # noqa: E402
 from tests.mlflow_models import ADVICE, save_function  # noqa: E402
 
@@ -624,3 +625,52 @@ def test_a_model_of_sparks_own_scores_within_spark(spark: SparkSession, tmp_path
         score(rows, folder).collect()
     with pytest.raises(SignatureError, match="cannot be tagged"):
         score(rows, folder, policy=Policy(on_violation="tag"))
+
+
+@pytest.mark.slow
+def test_predictions_of_sparks_own_models_have_paths_like_all(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    from pyspark.ml import PipelineModel
+    from pyspark.ml.feature import SQLTransformer
+
+    statement = "SELECT *, IF(x > 1, NULL, x) AS prediction, 'a' AS name FROM __THIS__"
+    model = PipelineModel(stages=[SQLTransformer(statement=statement)])
+    frame = spark.range(3).selectExpr("CAST(id AS double) AS x")
+    for name, outputs, path in (
+        ("nulls", DOUBLE, r"\$outputs\[0\]: null"),
+        ("types", Schema([ColSpec("long")]), r"\$outputs\[0\]: type"),
+        ("named", Schema([ColSpec("double", "name")]), r"\$outputs\.name: type"),
+    ):
+        folder = tmp_path / name
+        signature = ModelSignature(Schema([ColSpec("double", "x")]), outputs).to_mlflow()
+        mlflow.spark.save_model(
+            model,
+            str(folder),
+            signature=signature,
+            dfs_tmpdir=str(tmp_path / "tmp"),
+            pip_requirements=[],
+        )
+        with pytest.raises(Exception, match=path):
+            score(frame, folder).collect()
+    dropped = score(frame, tmp_path / "nulls", policy=Policy(on_violation="drop"))
+    assert sorted(map(tuple, dropped.collect())) == [(0.0, 0.0), (1.0, 1.0)]
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_stages_that_leave_rows_out_are_refused(spark: SparkSession, nested: bool) -> None:
+    """VectorAssembler would drop the row of a NULL, or a NaN, which is a value here."""
+    from pyspark.ml import PipelineModel
+    from pyspark.ml.feature import VectorAssembler
+
+    for choice in ("keep", "error", "skip"):
+        stage = VectorAssembler(inputCols=["x"], outputCol="f", handleInvalid=choice)
+        model = PipelineModel(stages=[stage])
+        model = PipelineModel(stages=[model]) if nested else model
+        frame = spark.sql("SELECT double('NaN') AS x")
+        if choice == "skip":
+            assert model.transform(frame).count() == 0
+            with pytest.raises(SignatureError, match=r"leaves out rows.*handleInvalid.*keep"):
+                refuse_skipping(model)
+        else:
+            refuse_skipping(model)

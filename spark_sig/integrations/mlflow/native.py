@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from spark_sig.compile.spark import source_schema
 from spark_sig.delta.log import is_classic
 from spark_sig.errors import SignatureError
 from spark_sig.integrations.mlflow.door import explained, mlflow_module
+from spark_sig.integrations.mlflow.predictions import below_outputs
+from spark_sig.planner import plan_enforcement
 from spark_sig.policy import Policy
-from spark_sig.rows import enforce_signature
-from spark_sig.schema import ColSpec, Schema
+from spark_sig.rows import enforce_planned, enforce_signature
 from spark_sig.signature import ModelSignature
 from spark_sig.sqltext import quoted
 
@@ -24,6 +26,9 @@ _LOADER = "mlflow.spark"
 
 # What a model of Spark ML calls its prediction by default.
 _PREDICTION = "prediction"
+
+# The param by which a stage says what becomes of a row that it cannot take.
+_INVALID = "handleInvalid"
 
 
 def is_native(folder: Path) -> bool:
@@ -57,7 +62,8 @@ def scored_natively(
         names: what the predictions are called.
 
     Raises:
-        SignatureError: where rows are to be tagged, or the session is one of Spark Connect.
+        SignatureError: where rows are to be tagged, the model leaves out rows of its own accord,
+            or the session is one of Spark Connect.
     """
     if policy.on_violation == "tag":
         raise SignatureError(
@@ -73,6 +79,7 @@ def scored_natively(
     mlflow = mlflow_module("a model of Spark's own flavor")
     with explained(f"the model in {folder} cannot be loaded"):
         model = mlflow.spark.load_model(folder.as_uri())
+    refuse_skipping(model)
     # What is kept stays as it was, under names that no model takes for its own.
     aside = [f"_spark_sig_kept_{place}" for place in range(len(kept))]
     copies = [f"{quoted(name)} AS {alias}" for name, alias in zip(kept, aside, strict=True)]
@@ -82,16 +89,41 @@ def scored_natively(
     outputs = signature.side("outputs")
     column = _prediction_column(model)
     theirs = [column if spec.name is None else spec.name for spec in outputs]
-    predicted: DataFrame = model.transform(enforced).selectExpr(
-        *aside, *(f"{quoted(old)} AS {quoted(new)}" for old, new in zip(theirs, names, strict=True))
-    )
-    wanted = [
-        replace(spec, name=name) if isinstance(spec, ColSpec) else spec
-        for spec, name in zip(outputs, names, strict=True)
-    ]
-    held = enforce_signature(ModelSignature(outputs=Schema(wanted)), policy=beside, side="outputs")
+    # Predictions come first: those without a name are told by their place.
+    renamed = (f"{quoted(old)} AS {quoted(new)}" for old, new in zip(theirs, names, strict=True))
+    predicted: DataFrame = model.transform(enforced).selectExpr(*renamed, *aside)
+    plan = plan_enforcement(source_schema(predicted.schema), outputs, beside, spark=True)
+    held = enforce_planned(predicted, below_outputs(plan))
     back = [f"{alias} AS {quoted(name)}" for name, alias in zip(kept, aside, strict=True)]
-    return predicted.transform(held).selectExpr(*back, *map(quoted, names))
+    return held.selectExpr(*back, *map(quoted, names))
+
+
+def refuse_skipping(model: Any) -> None:
+    """Refuse a model with a stage that leaves out the rows that it cannot take: nobody would know.
+
+    Raises:
+        SignatureError: where there is one.
+    """
+    for stage in _stages(model):
+        if stage.hasParam(_INVALID) and stage.isDefined(_INVALID):
+            chosen = stage.getOrDefault(_INVALID)
+            if chosen == "skip":
+                raise SignatureError(
+                    f"the model's stage {stage.uid} leaves out rows that it cannot take",
+                    path=_INVALID,
+                    expected="error or keep",
+                    observed=chosen,
+                    remedy="set it so, and save the model again; policy.on_violation says what "
+                    "becomes of rows that do not fit the signature",
+                )
+
+
+def _stages(model: Any) -> Iterator[Any]:
+    """Yield a model, and those that it is made of."""
+    yield model
+    best = getattr(model, "bestModel", None)  # of a tuner's
+    for inside in (*getattr(model, "stages", ()), *(() if best is None else (best,))):
+        yield from _stages(inside)
 
 
 def _prediction_column(model: Any) -> str:

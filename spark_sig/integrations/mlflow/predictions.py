@@ -96,7 +96,11 @@ class _Known:
 @lru_cache(maxsize=64)
 def _plan(known: _Known, schema: Schema, policy: Policy) -> EnforcementPlan:
     policy = replace(policy, on_violation="raise")
-    plan = plan_enforcement(known.schema, schema, policy, engine="arrow")
+    return below_outputs(plan_enforcement(known.schema, schema, policy, engine="arrow"))
+
+
+def below_outputs(plan: EnforcementPlan) -> EnforcementPlan:
+    """Return a plan for predictions with its paths below ``$outputs``."""
     return plan._replace(
         fields=tuple(field._replace(path=OUTPUTS + field.path[1:]) for field in plan.fields),
         checks=tuple(check._replace(path=OUTPUTS + check.path[1:]) for check in plan.checks),

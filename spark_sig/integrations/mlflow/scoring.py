@@ -58,7 +58,7 @@ def score(
     action, ``drop`` leaves the row out, ``tag`` keeps it without a prediction and says why in
     ``_violations``, as :func:`spark_sig.enforce_signature` does; :func:`spark_sig.split` then
     takes them apart.  A model of Spark's own flavor (``mlflow.spark``) scores within Spark instead,
-    and tags no rows.
+    and tags no rows; one with a stage that leaves out rows (``handleInvalid="skip"``) is refused.
 
     Args:
         data: a DataFrame, a path of a Delta table or of Parquet files, or a catalog name.
