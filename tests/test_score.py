@@ -36,6 +36,7 @@ from spark_sig.types import AnyType, ColumnType, Map
 
 mlflow = pytest.importorskip("mlflow", reason="MLflow is in the environment of dev.txt alone")
 
+from pydantic import BaseModel  # noqa: E402
 from sklearn import datasets  # noqa: E402
 from sklearn.linear_model import LinearRegression, LogisticRegression  # noqa: E402
 
@@ -444,6 +445,32 @@ def test_what_cannot_be_shipped_is_refused_as_preflight_says(
     whole = frame.selectExpr("a", "'x' AS odd")
     assert preflight(whole, model).level.value == "compatible"
     assert column(score(whole, model)) == [2.0]
+
+
+class Message(BaseModel):
+    """What a chat model is told."""
+
+    role: str
+    n: int
+
+
+class Roles(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
+    """A model whose signature is made of its hints: one object, without a name."""
+
+    def predict(self, model_input: list[Message], params: Any = None) -> list[str]:
+        return [f"{message.role} {message.n}" for message in model_input]
+
+
+def test_an_object_without_a_name_is_the_first_column(spark: SparkSession, tmp_path: Path) -> None:
+    """Columns that are its properties are packed first, as the docstring says."""
+    from pyspark.sql import functions as F
+
+    mlflow.pyfunc.save_model(str(tmp_path / "m"), python_model=Roles(), pip_requirements=[])
+    frame = spark.sql("SELECT 'user' AS role, 1L AS n, 7 AS id")
+    packed = frame.select(F.struct("role", "n").alias("message"), "id")
+    assert column(score(packed, tmp_path / "m")) == ["user 1"]
+    with pytest.raises(ViolationError, match=r"\$\[0\]: type: expected .*role: string"):
+        score(frame, tmp_path / "m")
 
 
 def test_names_that_collide_are_refused(spark: SparkSession, save: Save) -> None:

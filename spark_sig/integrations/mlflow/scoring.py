@@ -64,6 +64,10 @@ def score(
         data: a DataFrame, a path of a Delta table or of Parquet files, or a catalog name.
         model_uri: a model of MLflow's (``models:/name@alias``, ``models:/name/3``, ``runs:/…``,
             ``m-…``), or the folder of one; its signature has to declare inputs and outputs.
+            Inputs that have no names are taken by place.  One that is an object without a name,
+            as type hints such as ``list[Message]`` make it, is therefore the first column, a
+            struct; pack columns that are its properties into one first:
+            ``data.select(F.struct("role", "content").alias("message"))``.
         params: the params of the model, checked and completed once, here.
         policy: the choices that the signature leaves open; the default ones where None.
         keep: columns of the source that stay beside the predictions, untouched; all where None.
