@@ -229,6 +229,20 @@ def test_what_was_staged_and_is_gone_is_not_staged_anew(
     assert tables.held() == ([], violating((0, 20)))
 
 
+def test_the_copy_of_a_run_that_cannot_be_finished_is_removed(
+    tables: Tables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = tables.rows(0, 20)
+    crash(monkeypatch, 2, lambda: tables.run(data=rows, run_id="once"))
+    tables.spark.sql(f"UPDATE delta.`{tables.bad}` SET b = 0")
+    with pytest.raises(SourceError, match="rows of the quarantine"):
+        tables.run(data=rows, run_id="once")
+    assert not staged_folders(tables)
+    tables.spark.sql(f"DELETE FROM delta.`{tables.bad}` WHERE _run_id = 'once'")
+    tables.run(data=rows, run_id="twice")
+    assert tables.held() == (fitting((0, 20)), violating((0, 20)))
+
+
 @pytest.mark.slow
 def test_what_was_staged_by_a_run_that_wrote_nothing_is_not_written(
     tables: Tables, monkeypatch: pytest.MonkeyPatch

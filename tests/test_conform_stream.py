@@ -97,6 +97,23 @@ def test_a_stream_that_was_killed_goes_on_from_its_checkpoint(
     assert stream.sink().report().rows.total == 20
 
 
+def test_a_batch_that_is_refused_leaves_no_copy(stream: Stream) -> None:
+    """Each attempt would leave one more, until the table takes its rows."""
+    from pyspark.errors import StreamingQueryException
+
+    stream.go()
+    good = f"delta.`{stream.good}`"
+    stream.spark.sql(f"ALTER TABLE {good} ADD CONSTRAINT small CHECK (b < 20)")
+    stream.add(20, 24)
+    for _ in range(2):
+        with pytest.raises(StreamingQueryException, match="CHECK small"):
+            stream.go()
+        assert not staged_folders(stream)
+    stream.spark.sql(f"ALTER TABLE {good} DROP CONSTRAINT small")
+    stream.go()
+    assert stream.held() == (fitting((0, 24)), violating((0, 24)))
+
+
 @pytest.mark.slow
 def test_another_checkpoint_is_another_stream(stream: Stream) -> None:
     from pyspark.errors import StreamingQueryException

@@ -64,6 +64,18 @@ def test_a_run_of_which_rows_were_reprocessed_is_finished_whatever_rows_of_other
     assert tables.numbers(tables.good) == [*fitting((0, 20), (0, end)), *moved]
 
 
+def test_a_quarantine_of_two_tables_hides_no_run_that_is_lost(
+    tables: Landing, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """What replaces its rows in the quarantine has left the other table alone."""
+    crash(monkeypatch, 1, lambda: tables.run(run_id="lost"))
+    other = tables.rows(40, 44)
+    tables.run(data=other, run_id="other", conformed=tmp_path / "theirs", mode="overwrite")
+    tables.add(20, 22)
+    (remark,) = tables.run(run_id="next").warnings
+    assert "the run lost was not finished, and cannot be" in remark
+
+
 @pytest.mark.slow
 def test_rows_that_are_lost_are_said_to_be(
     tables: Landing, monkeypatch: pytest.MonkeyPatch

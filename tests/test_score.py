@@ -511,6 +511,18 @@ def test_each_worker_loads_the_model_once(spark: SparkSession, save: Save, tmp_p
     assert len(loads) <= 2  # of local[2], which keeps them
 
 
+def test_what_python_compiles_of_a_model_is_no_part_of_it(tmp_path: Path) -> None:
+    """Workers write it beside the model's code, as they load that."""
+    (tmp_path / "code").mkdir()
+    (tmp_path / "code" / "own.py").write_text("X = 1")
+    before = artifacts.digest_of(tmp_path)
+    (tmp_path / "code" / "__pycache__").mkdir()
+    (tmp_path / "code" / "__pycache__" / "own.pyc").write_bytes(b"x")
+    assert artifacts.digest_of(tmp_path) == before
+    (tmp_path / "code" / "own.py").write_text("X = 2")
+    assert artifacts.digest_of(tmp_path) != before
+
+
 def test_the_files_of_a_model_are_read_through_once(
     spark: SparkSession, save: Save, monkeypatch: pytest.MonkeyPatch
 ) -> None:

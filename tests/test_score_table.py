@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -31,6 +33,7 @@ from spark_sig.types import AnyType
 
 mlflow = pytest.importorskip("mlflow", reason="MLflow is in the environment of dev.txt alone")
 
+from spark_sig.integrations.mlflow import tables as tables_module  # noqa: E402
 from tests.mlflow_models import ADVICE, save_function  # noqa: E402
 from tests.processes import answer, submit  # noqa: E402
 from tests.transfers import crash, slow  # noqa: E402
@@ -268,6 +271,8 @@ def test_what_is_refused_before_anything_is_written(places: Places, tmp_path: Pa
     places.spark.range(3).selectExpr("id AS a").write.parquet(parquet)
     with pytest.raises(SignatureError, match="a Delta table alone"):
         score_table(parquet, places.model, places.out, quarantine=places.bad)
+    with pytest.raises(SignatureError, match="no row may violate"):
+        places.score(max_violations="50%")
     assert not Path(places.out).exists()
     assert not Path(places.bad).exists()
     assert score_table(parquet, places.model, places.out).conforms
@@ -297,6 +302,90 @@ def test_a_named_run_is_not_written_again_with_a_quarantine(places: Places) -> N
     places.fill().score(run_id="r")
     with pytest.raises(SourceError, match="they would be there twice"):
         places.score(aside=True, run_id="r")
+
+
+def test_a_named_run_is_not_written_again_without_a_quarantine(places: Places) -> None:
+    """Nor where the source was made anew."""
+    places.fill(null=True).score(aside=True, run_id="r")
+    places.spark.sql(f"DELETE FROM delta.`{places.source}` WHERE a IS NULL")
+    with pytest.raises(SourceError, match="with a quarantine: they would be there twice"):
+        places.score(run_id="r")
+    places.score(run_id="lone")
+    shutil.rmtree(places.source)
+    places.fill()
+    with pytest.raises(SourceError, match="made anew: they would be there twice"):
+        places.score(run_id="lone")
+    assert len(places.rows(places.out)) == 29 + 29
+
+
+def test_a_run_of_another_version_is_not_repeated_unseen(places: Places) -> None:
+    places.fill().score(run_id="r")
+    places.fill(start=30)
+    again = places.score(run_id="r")
+    assert (again.rows.total, again.source.version) == (30, 0)
+    assert any("the run r was finished before" in remark for remark in again.warnings)
+    with pytest.raises(SignatureError, match="was begun at version 0"):
+        places.score(run_id="r", version=1)
+    assert len(places.rows(places.out)) == 30
+
+
+@pytest.mark.parametrize("commits", [2, slow(3)])
+def test_a_run_whose_source_is_gone(
+    places: Places, monkeypatch: pytest.MonkeyPatch, commits: int
+) -> None:
+    """VACUUM has taken the version that it has read: all that it needs was kept."""
+    places.fill(null=True)
+    choices: dict[str, Any] = {"aside": True, "params": {"every": 10}, "run_id": "once"}
+    if commits == 2:
+        crash(monkeypatch, commits, lambda: places.score(**choices))
+    else:
+        places.score(**choices)
+    for file in Path(places.source).glob("*.parquet"):
+        file.unlink()
+    report = places.score(**choices)
+    assert (report.rows.total, report.rows.violating) == (30, 4)
+    violated = {check.path: (check.count, check.observed) for check in report.checks if check.count}
+    assert violated == {"$.a": (1, ("null",)), "$outputs.name": (3, ("null",))}
+    assert places.ids(places.out) == [id for id in range(30) if id != 5 and id not in ODD]
+    assert places.ids(places.bad) == sorted([5, *ODD])
+
+
+def test_params_that_differ_by_little_are_others() -> None:
+    """Also in the middle of long arrays, of which NumPy shows the ends."""
+    many = np.zeros(3000)
+    other = many.copy()
+    other[1500] = 1e-9
+    others = [np.array([0.1]), np.array([0.1 + 1e-12]), [0.1], many, other]
+    assert len({tables_module._digest({"a": value}) for value in others}) == len(others)
+
+
+def test_a_table_is_partitioned_by_columns_that_are_kept(places: Places) -> None:
+    """Not by a prediction that has the name of one."""
+    rows = places.spark.range(6).selectExpr("id AS a", "id", "id % 2 AS name", "id % 3 AS p")
+    rows.write.format("delta").partitionBy("name", "p").save(places.source)
+    assert places.score(aside=True, keep=["id", "p"]).conforms
+    for table, columns in ((places.out, ["p"]), (places.bad, ["p"])):
+        detail = places.spark.sql(f"DESCRIBE DETAIL delta.`{table}`").first()
+        assert detail["partitionColumns"] == columns
+
+
+def test_what_a_model_does_wrong_is_said(places: Places, tmp_path: Path) -> None:
+    """Also where Spark only says that a task has failed."""
+
+    def wrong(frame: Any, params: Any) -> Any:
+        return pd.Series(frame["a"] if frame["a"].max() > 3 else frame["a"].astype(str))
+
+    places.model = save_function(tmp_path / "wrong", wrong, SIGNATURE)
+    batch = "spark.sql.execution.arrow.maxRecordsPerBatch"
+    before = places.spark.conf.get(batch)
+    places.spark.conf.set(batch, "2")
+    try:
+        with pytest.raises(SourceError, match=r"\$outputs.name: type") as raised:
+            places.fill().score(aside=True)
+    finally:
+        places.spark.conf.set(batch, before)
+    assert raised.value.__cause__ is not raised.value
+    assert not list(Path(places.bad).glob("_spark_sig/*"))
 
 
 def test_rows_to_be_scored_are_not_reprocessed(places: Places) -> None:
