@@ -55,6 +55,7 @@ def more_rows(stats: dict[str, Any]) -> None:
     stats["numRecords"] += 1
 
 
+@pytest.mark.slow
 def test_honest_statistics_pass(spark: SparkSession, honest: Path) -> None:
     signature = ModelSignature(inputs=Schema([ColSpec("integer", "a")]))
     report = validate(honest, signature, policy=LOSSLESS, audit=0.5)

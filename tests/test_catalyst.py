@@ -487,6 +487,7 @@ NAMES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("settings", HOSTILE)
 @pytest.mark.parametrize("mode", ["raise", "drop", "tag"])
 def test_any_name_works_under_any_conf(

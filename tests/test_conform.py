@@ -103,6 +103,7 @@ def test_a_run_that_is_repeated_writes_nothing(tables: Tables) -> None:
     assert tables.held() == (fitting((0, 20)), violating((0, 20)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("run_id", "commits"),
     [(None, 1), slow(None, 0), slow("monday", 0), slow("monday", 1)],

@@ -292,6 +292,7 @@ def batches_of(spark: SparkSession, size: int | None) -> Iterator[None]:
 CUTS = [(1, 5), (2, 2), (3, 1), (None, 2), (None, 5)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("seed", "fused"), [(2, False), (5, False), (3, True)])
 def test_report_is_the_same_however_rows_are_cut(
     spark: SparkSession, seed: int, fused: bool

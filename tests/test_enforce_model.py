@@ -249,6 +249,7 @@ def test_the_model_gets_the_rows_as_enforced(spark: SparkSession, tmp_path: Path
     assert enforce_model(folder).predict(frame) == [("x", "double")]
 
 
+@pytest.mark.slow
 def test_a_library_s_model_scores_the_rows(spark: SparkSession, tmp_path: Path) -> None:
     """It takes no Spark DataFrame itself."""
     model = LinearRegression().fit(pd.DataFrame({"x": [0.0, 1.0]}), [1.0, 3.0])

@@ -34,6 +34,7 @@ def tables(spark: SparkSession, tmp_path: Path) -> Landing:
     return Landing(spark, tmp_path)
 
 
+@pytest.mark.slow
 def test_a_run_whose_rows_were_all_reprocessed_is_finished(
     tables: Landing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -49,6 +50,7 @@ def test_a_run_whose_rows_were_all_reprocessed_is_finished(
     assert tables.numbers(tables.good) == [0, 1, 2, 20, 21, None]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("end", [20, pytest.param(4, marks=pytest.mark.slow)])
 def test_a_run_of_which_rows_were_reprocessed_is_finished_whatever_rows_of_others_are_deleted(
     tables: Landing, monkeypatch: pytest.MonkeyPatch, end: int

@@ -570,6 +570,7 @@ def test_parquet_is_read_and_not_pinned(spark: SparkSession, tmp_path: Path) -> 
             validate(path, LONG, **options)  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_names_of_the_catalog(spark: SparkSession) -> None:
     spark.sql("CREATE DATABASE IF NOT EXISTS `12`")
     frame = spark.range(3).selectExpr("IF(id = 2, NULL, id) AS a")

@@ -132,6 +132,7 @@ def test_the_cases_are_such_that_a_weaker_guard_fails(spark: SparkSession, table
     assert df.where("x > 5").count() == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", [guarded, staged])
 @pytest.mark.parametrize("case", sorted(set(CASES) - BATCH_ONLY))
 def test_a_later_step_of_a_stream_cannot_drop_the_violating_row_unseen(

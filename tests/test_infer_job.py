@@ -112,6 +112,7 @@ def columns(document: str | dict[str, Any], side: str = "inputs") -> list[dict[s
 # --- where the signature goes ---------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_signature_is_the_last_line(run: Run) -> None:
     code, out, err = run(version=1)
     assert (code, err) == (0, "")
@@ -315,6 +316,7 @@ def test_an_example_of_more_rows_begins_with_those_of_fewer(run: Run, tmp_path: 
     assert [row[0] for row in all_rows] != list(range(40))
 
 
+@pytest.mark.slow
 def test_an_example_for_a_model(run: Run, model: Path) -> None:
     code, out, err = run(version=1, example=5, into=str(model), params='{"k": 1}')
     assert (code, err) == (0, "")

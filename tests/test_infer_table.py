@@ -279,6 +279,7 @@ def _updated(spark: SparkSession, path: Path) -> None:
     delta_sql(spark, path, "OPTIMIZE {}")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "make", [_plain, _deleted, _partly_deleted, _mapped, _added, _partitioned, _updated]
 )

@@ -215,6 +215,7 @@ def test_a_run_that_was_allowed_more_is_no_success_under_a_limit(run: Run, tmp_p
     assert "was finished before" in out
 
 
+@pytest.mark.slow
 def test_rows_of_a_quarantine_are_moved(
     spark: SparkSession, run: Run, place: Path, tmp_path: Path
 ) -> None:

@@ -123,6 +123,7 @@ def test_keys_are_of_these_rules() -> None:
     assert KEY.rules == RULES
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("few", [0, 1, 2, 10_000])
 def test_what_is_known_is_not_written_again(
     spark: SparkSession, ledger: Ledger, monkeypatch: pytest.MonkeyPatch, few: int
@@ -310,6 +311,7 @@ def test_each_delete_gives_a_file_another_name(spark: SparkSession, tmp_path: Pa
 # --- where it lies -------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["text", "path", "uri", "delta"])
 def test_a_path_with_spaces(spark: SparkSession, tmp_path: Path, kind: str) -> None:
     path = tmp_path / "a ledger, `of` 50%20"
@@ -332,6 +334,7 @@ def test_an_empty_folder_becomes_a_ledger(spark: SparkSession, tmp_path: Path) -
     assert held(open_ledger(spark, tmp_path / "ledger")) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
     ["ledger_1", "facts.ledger_2", "spark_catalog.facts.ledger_3", "`facts`.`ledger_4`"],
@@ -493,6 +496,7 @@ def test_files_without_the_columns(spark: SparkSession, ledger: Ledger) -> None:
 # --- two jobs at a time --------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("named", [False, True])
 def test_jobs_that_make_a_ledger_at_once(spark: SparkSession, tmp_path: Path, named: bool) -> None:
     for attempt in range(3):
@@ -522,6 +526,7 @@ def test_a_ledger_whose_first_commit_is_under_way(
     assert open_ledger(spark, tmp_path / "ledger").table_id == made.table_id
 
 
+@pytest.mark.slow
 def test_jobs_that_record_at_once(spark: SparkSession, tmp_path: Path) -> None:
     path = tmp_path / "ledger"
     open_ledger(spark, path)
@@ -681,6 +686,7 @@ def test_spark_connect(tmp_path: Path) -> None:
     assert commits(tmp_path / "data") == 1
 
 
+@pytest.mark.slow
 def test_a_session_without_delta(tmp_path: Path) -> None:
     found = program(WITHOUT_DELTA, tmp_path)
     assert len(found) == 2

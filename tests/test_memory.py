@@ -138,6 +138,7 @@ def test_files_with_another_deletion_vector_are_read(table: Table, text: str) ->
     assert parts(table.check()).keys() == {Rung.LEDGER}
 
 
+@pytest.mark.slow
 def test_rewritten_files_are_read_and_restored_ones_are_not(table: Table) -> None:
     table.check()
     table.run("OPTIMIZE {t}")
@@ -189,6 +190,7 @@ def test_vacuum_takes_versions_and_leaves_facts(table: Table) -> None:
         validate(table.path, LISTS, version=0, ledger=table.ledger)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "other",
     [
@@ -310,6 +312,7 @@ def test_the_reference_engine_takes_nothing_from_the_ledger(table: Table) -> Non
     assert {rung for check in report.checks for rung in parts(report, check.path)} == {Rung.ARROW}
 
 
+@pytest.mark.slow
 def test_a_ledger_that_is_lost_costs_time_only(table: Table) -> None:
     table.check()
     shutil.rmtree(table.ledger)

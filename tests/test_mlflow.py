@@ -82,6 +82,7 @@ def server(tmp_path: Path) -> Iterator[Any]:
         yield client
 
 
+@pytest.mark.slow
 def test_a_signature_is_found_wherever_the_model_is(server: Any) -> None:
     frame, target = datasets.load_iris(return_X_y=True, as_frame=True)
     model = LogisticRegression(max_iter=500).fit(frame, target)
@@ -117,6 +118,7 @@ def test_a_signature_is_found_wherever_the_model_is(server: Any) -> None:
             load_signature(place)
 
 
+@pytest.mark.slow
 def test_a_signature_is_set_on_a_logged_model(server: Any) -> None:
     """As the guide does it, with our function, and MLflow's with our signature."""
     frame, target = datasets.load_iris(return_X_y=True, as_frame=True)
@@ -136,6 +138,7 @@ def test_a_signature_is_set_on_a_logged_model(server: Any) -> None:
         set_signature(f"runs:/{run.info.run_id}/other", other)
 
 
+@pytest.mark.slow
 def test_a_signature_is_set_on_a_registered_model(server: Any) -> None:
     """Versions are read only: the source gets it, and a new version is made of that."""
     with mlflow.start_run() as run:

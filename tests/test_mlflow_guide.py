@@ -96,6 +96,7 @@ def test_a_signature_from_the_first_row(spark: SparkSession, iris: Any) -> None:
     assert [row["prediction"] for row in scored.collect()] == model.predict(frame).tolist()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("option", ["by hand", "inferred"])
 def test_a_signature_of_columns(spark: SparkSession, iris: Any, option: str) -> None:
     frame, _, model = iris

@@ -74,6 +74,7 @@ def counted(report: Report) -> tuple[int, int]:
     return report.rows.total, report.rows.violating
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("choices", [{}, slow({"stats": False})], ids=["proven", "scanned"])
 def test_a_verdict_is_about_one_version_while_others_write(
     writer: Writer, choices: dict[str, Any]

@@ -167,6 +167,7 @@ def test_vectors_are_merged_into_files_and_forgotten(spark: SparkSession, tmp_pa
 # --- names ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", [pytest.param("name", marks=pytest.mark.slow), "id"])
 def test_columns_renamed_dropped_and_added_again(
     spark: SparkSession, tmp_path: Path, mode: str
@@ -1171,6 +1172,7 @@ DECIMALS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", ["long", "double"])
 def test_decimals_that_delta_rs_bounded_in_64_bits(
     spark: SparkSession, tmp_path: Path, target: str

@@ -338,6 +338,7 @@ def test_rows_that_were_moved_to_a_table_that_is_gone(
     assert held(tables) == ([*fitting((0, 20)), None, None], [4, 14])
 
 
+@pytest.mark.slow
 def test_rows_that_were_moved_are_not_moved_again_where_the_quarantine_was_replaced(
     tables: Tables, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -410,6 +411,7 @@ def test_a_signature_without_names_does_not_take_the_quarantine_s_columns(
     assert (len(tables.read(tables.good)), len(tables.read(tables.bad))) == before
 
 
+@pytest.mark.slow
 def test_nothing_moves_where_types_do_not_fit(tables: Tables) -> None:
     tables.run()
     report = tables.reprocess(ModelSignature(inputs=Schema([ColSpec("long", "missing")])))

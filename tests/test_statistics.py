@@ -410,6 +410,7 @@ def foreign(source: Path, target: Path, stats: str) -> Path:
     return copied
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "count"),
     [("map('k', id)", "0"), ("array(id)", "0"), ("named_struct('x', array(id))", '{"x":0}')],
@@ -430,6 +431,7 @@ def test_counts_that_may_be_those_of_a_maps_keys(
     assert verdicts(look(spark, flat)) == {"price": NONE}
 
 
+@pytest.mark.slow
 def test_counts_of_an_array_that_has_been_dropped_since(
     spark: SparkSession, tmp_path: Path
 ) -> None:
@@ -601,6 +603,7 @@ def test_arrays_maps_and_types_without_bounds(spark: SparkSession, tmp_path: Pat
 # --- the log's other shapes ----------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("policy", ["classic", pytest.param("v2", marks=pytest.mark.slow)])
 def test_a_checkpoint_without_json_statistics(
     spark: SparkSession, tmp_path: Path, policy: str
@@ -782,6 +785,7 @@ def step(spark: SparkSession, table: str, action: str, chance: random.Random, at
             spark.sql(f"OPTIMIZE delta.`{table}`")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_sound_after_every_step_of_a_history(
     spark: SparkSession, tmp_path: Path, seed: int

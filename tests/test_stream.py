@@ -91,6 +91,7 @@ def told(error: object) -> str:
     return "\n".join(texts)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("schema", "engine"), ENGINES, ids=IDS)
 @pytest.mark.parametrize("mode", ["drop", "tag"])
 def test_a_stream_gives_the_rows_of_a_batch(

@@ -33,6 +33,7 @@ def make_anew(tables: Tables, path: Path, how: str) -> None:
         tables.spark.sql(f"CREATE OR REPLACE TABLE {name} USING delta AS SELECT * FROM {name}")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("run_id", "how"), [("once", "DROP"), slow(None, "DROP"), slow(None, "REPLACE")]
 )
@@ -61,6 +62,7 @@ def test_an_older_version_is_not_quarantined_twice_after_a_newer_one(tables: Tab
     assert tables.held()[1] == sorted(violating((0, 20)) + violating((0, 40)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("which", "how"), [("good", "REPLACE"), slow("bad", "REPLACE"), slow("bad", "DROP")]
 )
@@ -107,6 +109,7 @@ def test_a_name_is_not_used_with_another_quarantine(
     assert tables.held() == held
 
 
+@pytest.mark.slow
 def test_a_name_is_not_used_again_for_a_source_that_was_replaced(tables: Tables) -> None:
     tables.run(run_id="once")
     make_anew(tables, tables.source, "REPLACE")
@@ -119,6 +122,7 @@ def test_a_name_is_not_used_again_for_a_source_that_was_replaced(tables: Tables)
     assert tables.held() == (fitting((0, 20)), violating((0, 20)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("run_id", "commits"), [("once", 1), slow(None, 1), slow("once", 2), slow(None, 2)]
 )
@@ -144,6 +148,7 @@ def test_rows_that_violate_are_not_written_twice_where_the_quarantine_is_replace
         assert tables.held() == (fitting((0, 20), (0, 20)), violating((0, 20), (0, 20)))
 
 
+@pytest.mark.slow
 def test_tables_of_a_catalog_are_known_by_their_full_names(
     tables: Tables, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -183,6 +188,7 @@ def test_what_was_not_finished_when_a_table_was_replaced_is_said(
     assert remark.startswith("the run tuesday was not finished when one of the tables")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("run", [1, 2])
 def test_a_run_of_no_violations_is_not_held_to_rows_of_others(
     tables: Tables, monkeypatch: pytest.MonkeyPatch, run: int
@@ -211,6 +217,7 @@ def test_rows_that_were_moved_are_taken_out_after_vacuum(
     assert len(tables.read(tables.good)) == 18
 
 
+@pytest.mark.slow
 def test_rows_that_are_moved_to_another_table_than_their_runs_wrote_to_are_said(
     tables: Tables,
 ) -> None:
@@ -242,6 +249,7 @@ def test_blanks_count_for_a_length_as_they_do_for_delta(tables: Tables) -> None:
     assert not tables.bad.exists()
 
 
+@pytest.mark.slow
 def test_a_quarantine_may_ask_for_the_names_of_runs(tables: Tables) -> None:
     tables.run(run_id="day 1")
     bad = f"delta.`{tables.bad}`"

@@ -159,6 +159,7 @@ def meta(**configuration: str) -> str:
     return json.dumps({"metaData": {"id": "1", "configuration": configuration}})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("commit", "expected"),
     [
@@ -311,6 +312,7 @@ def aged(spark: SparkSession, source: Path, target: Path) -> None:
     (target / "_delta_log" / f"{0:020}.json").unlink()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "made",
     [
