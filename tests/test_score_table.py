@@ -260,9 +260,10 @@ def test_what_is_refused_before_anything_is_written(places: Places, tmp_path: Pa
     places.fill(null=True)
     other = places.spark.range(1).selectExpr("'x' AS a")
     other.write.format("delta").save(str(tmp_path / "other"))
-    report = score_table(str(tmp_path / "other"), places.model, places.out)
-    assert report.transfer is not None
-    assert report.transfer.note == "nothing was written: the types do not fit"
+    for aside in (None, places.bad):
+        report = score_table(str(tmp_path / "other"), places.model, places.out, quarantine=aside)
+        assert report.transfer is not None
+        assert report.transfer.note == "nothing was written: the types do not fit"
     report = places.score(aside=True, max_violations=0)
     assert report.transfer is not None
     assert "more than 0 rows" in report.transfer.note

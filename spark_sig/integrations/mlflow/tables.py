@@ -282,11 +282,13 @@ class _Job(NamedTuple):
         spark, run = source.frame.sparkSession, self._run(source, targets, run_id)
         if begun is not None:
             run.refuse_rules(begun)
+        elif self.scoring.plan(source.frame).findings:
+            inputs = self._inputs(source)
+            return self._refused(inputs, run_id, self._why_not(inputs, aside=True))
         tagged = self._scored(source, "tag")
         # tables that there are not yet have no ids; else the rows are as they will be written
         good, bad = self._split(tagged, source, run)
         targets.refuse_misfits(good.schema, bad.schema, self.mode)
-        inputs = None
         if begun is None:
             inputs = self._inputs(source)
             if why := self._why_not(inputs, aside=True):
@@ -304,7 +306,6 @@ class _Job(NamedTuple):
             commits = move(*self._split(tagged, source, run), targets, run)
             inputs = self._on_inputs(source, Scored.read(run.record[_SCORED]))
         else:
-            assert inputs is not None
             run = stage(tagged, targets.quarantine, run)
             try:
                 run = _tallied(spark, run, inputs)
