@@ -241,8 +241,17 @@ def used(tree: ast.AST) -> Iterator[str]:
                 yield f"{name}()"
             case ast.Call(func=ast.Attribute(attr=name)) if name != "compile":
                 yield f"{name}()"
-            case ast.keyword(arg="allow_pickle" | "shell"):
-                yield str(node.arg)
+            case ast.keyword(arg="allow_pickle"):
+                yield "allow_pickle"
+        if isinstance(node, ast.Call) and any(one.arg == "shell" for one in node.keywords):
+            # a shell that completes is named to typer, none is started
+            if not (isinstance(node.func, ast.Name) and node.func.id == "get_completion_script"):
+                yield "shell"
+
+
+@pytest.mark.parametrize("text", ["run('x', shell=True)", "subprocess.run('x', shell=yes)"])
+def test_a_shell_is_seen(text: str) -> None:
+    assert "shell" in set(used(ast.parse(text)))
 
 
 def test_nothing_is_made_of_bytes_or_text() -> None:
