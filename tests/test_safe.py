@@ -244,9 +244,8 @@ def used(tree: ast.AST) -> Iterator[str]:
             case ast.keyword(arg="allow_pickle"):
                 yield "allow_pickle"
         if isinstance(node, ast.Call) and any(one.arg == "shell" for one in node.keywords):
-            # a shell that completes is named to typer, none is started
-            if not (isinstance(node.func, ast.Name) and node.func.id == "get_completion_script"):
-                yield "shell"
+            # a shell that is to complete is named to typer, and none is started
+            yield "" if ast.unparse(node.func) == "get_completion_script" else "shell"
 
 
 @pytest.mark.parametrize("text", ["run('x', shell=True)", "subprocess.run('x', shell=yes)"])
