@@ -369,6 +369,7 @@ def test_moments_that_python_has_none_for_are_shown_as_numbers(spark: SparkSessi
 # --- vectors ----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_engines_agree_on_vectors(spark: SparkSession) -> None:
     from pyspark.ml.linalg import Vectors, VectorUDT
     from pyspark.sql import types as T

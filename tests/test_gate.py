@@ -351,6 +351,7 @@ def table(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> str:
 LONG = inputs(ColSpec("long", "a"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("version", "rows", "bad", "engine"),
     [(0, 10, 0, "auto"), (1, 15, 1, "arrow"), (2, 14, 1, "auto"), (2, 14, 1, "arrow")],
@@ -411,6 +412,7 @@ def test_rows_that_are_appended_meanwhile_are_not_seen(
     assert (report.rows.total, report.source.version, report.complete) == (110, 1, True)
 
 
+@pytest.mark.slow
 def test_a_time_names_a_version(spark: SparkSession, table: str) -> None:
     history = spark.sql(f"DESCRIBE HISTORY delta.`{table}`").orderBy("version")
     times = [row[0] for row in history.selectExpr("CAST(timestamp AS string)").collect()]

@@ -441,6 +441,7 @@ def _run(
     look(history, changes[0].seed, proven, last.randrange(history.version + 1))
 
 
+@pytest.mark.slow
 @settings(
     max_examples=HISTORIES,
     # Each example costs seconds: what fails is told whole, and not made smaller.

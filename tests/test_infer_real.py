@@ -38,6 +38,7 @@ def save(df: DataFrame, path: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_flights_by_their_log_alone(flights: Path) -> None:
     found = infer_table(flights, outputs=["arr_delay"])
     assert found.scanned == ()

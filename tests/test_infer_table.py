@@ -501,6 +501,7 @@ def test_duplicate_names_are_refused_unless_left_out(spark: SparkSession) -> Non
     assert inputs(infer_table(df, exclude=["a"])) == Schema([ColSpec("integer", "b")])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["a.b", "a b", "a`b", "a'b", "日", "$.x", "A"])
 def test_odd_names(spark: SparkSession, tmp_path: Path, name: str) -> None:
     quoted = "`" + name.replace("`", "``") + "`"

@@ -188,6 +188,7 @@ def test_params(run: Run, tmp_path: Path) -> None:
     assert run(version=0, params="{")[0] == 2
 
 
+@pytest.mark.slow
 def test_rows_go_to_two_tables(spark: SparkSession, run: Run, tmp_path: Path) -> None:
     tables = {name: str(tmp_path / name) for name in ("conformed", "quarantine")}
     code, out, err = run(**tables, max_violations=0)

@@ -233,6 +233,7 @@ def test_a_run_writes_one_file_and_reads_nothing_to_do_so(
         assert row["operationMetrics"]["numFiles"] == "1"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("few", [0, 1])
 def test_nothing_stays_in_the_cache(
     spark: SparkSession, ledger: Ledger, monkeypatch: pytest.MonkeyPatch, few: int
@@ -249,6 +250,7 @@ def test_nothing_stays_in_the_cache(
     assert cache.isEmpty()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("few", [0, 1])
 def test_facts_outlive_the_ledger(
     spark: SparkSession, ledger: Ledger, monkeypatch: pytest.MonkeyPatch, few: int
@@ -406,6 +408,7 @@ def test_other_tables_are_refused_and_left_alone(
     assert tree(path) == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["parquet", "text", "file", "broken"])
 def test_other_files_are_refused_and_left_alone(
     spark: SparkSession, tmp_path: Path, kind: str

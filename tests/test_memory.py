@@ -117,6 +117,7 @@ def test_what_statistics_proved_is_not_remembered_as_read(table: Table) -> None:
     assert table.check(stats=False).evidence.files_read == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "text",
     [
@@ -225,6 +226,7 @@ def test_a_column_of_another_type_is_read_again(spark: SparkSession, tmp_path: P
     assert parts(table.check(signature)) == {Rung.ARROW: (10, 1)}
 
 
+@pytest.mark.slow
 def test_a_nested_column_that_took_another_s_name_is_read(
     spark: SparkSession, tmp_path: Path
 ) -> None:

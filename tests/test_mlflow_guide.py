@@ -119,6 +119,7 @@ def test_a_signature_of_columns(spark: SparkSession, iris: Any, option: str) -> 
         guarded.predict(frame.assign(**{IRIS[3]: pd.array([None] * len(frame), "Float64")}))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("example", "names"),
     [
@@ -157,6 +158,7 @@ DIGITS = np.array(
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "example",
     [
@@ -329,6 +331,7 @@ def test_params_override_their_defaults() -> None:
 # --- signatures set later -------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_set_on_a_logged_model(spark: SparkSession, iris: Any) -> None:
     frame, _, model = iris
     with mlflow.start_run() as run:
@@ -341,6 +344,7 @@ def test_set_on_a_logged_model(spark: SparkSession, iris: Any) -> None:
     assert score(spark.createDataFrame(frame), uri).count() == len(frame)
 
 
+@pytest.mark.slow
 def test_set_on_a_registered_model(spark: SparkSession, iris: Any, server: Any) -> None:
     frame, _, model = iris
     with mlflow.start_run() as run:

@@ -331,6 +331,7 @@ def test_optional_predictions_may_be_missing(gaps: DataFrame, save: Save) -> Non
     assert named == [None, "1", "2", None, "4"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["raise", "tag"])
 @pytest.mark.parametrize(
     ("function", "outputs", "words"),

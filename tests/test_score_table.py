@@ -399,6 +399,7 @@ def test_what_a_model_does_wrong_is_said(places: Places, tmp_path: Path) -> None
     assert not list(Path(places.bad).glob("_spark_sig/*"))
 
 
+@pytest.mark.slow
 def test_rows_to_be_scored_are_not_reprocessed(places: Places) -> None:
     """They would lie among the others without a prediction."""
     places.fill(null=True).score(aside=True)

@@ -292,6 +292,7 @@ def test_what_follows_an_entry_that_is_no_json_is_not_taken_for_absent(
 # --- deletion vectors ----------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_deletion_vectors(spark: SparkSession, tmp_path: Path) -> None:
     path = tmp_path / "t"
     columns = "id AS a", "IF(id IN (3, 7), NULL, id) AS b", "CAST(NULL AS bigint) AS c"
@@ -337,6 +338,7 @@ def test_a_file_whose_rows_are_all_deleted_holds_no_null(
 # --- names ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_columns_that_were_renamed_dropped_and_added_again(
     spark: SparkSession, tmp_path: Path
 ) -> None:
@@ -497,6 +499,7 @@ def test_partition_columns(spark: SparkSession, tmp_path: Path, options: dict[st
         assert found == [NONE, SOME, NONE, NONE, NONE, NONE, SOME]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("values", "text", "number"),
     [

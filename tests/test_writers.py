@@ -221,6 +221,7 @@ def test_constraints_hold_where_all_rows_were_held_to_them(
     assert not constraints_were_checked(spark, opened)
 
 
+@pytest.mark.slow
 def test_a_clone_s_properties_are_constraints_that_no_row_was_held_to(
     spark: SparkSession, tmp_path: Path
 ) -> None:
@@ -238,6 +239,7 @@ def test_a_clone_s_properties_are_constraints_that_no_row_was_held_to(
     assert (report.conforms, report.rows.violating) == (False, 2)
 
 
+@pytest.mark.slow
 def test_rows_that_a_replacement_leaves_were_held_to_none_of_its_constraints(
     spark: SparkSession, tmp_path: Path
 ) -> None:
@@ -341,6 +343,7 @@ def test_statistics_of_rows_that_a_replacement_leaves_are_of_other_columns(
     assert [spec.required for spec in inputs] == [True, False]
 
 
+@pytest.mark.slow
 def test_what_a_replacement_leaves_is_remembered_once_it_was_read(
     spark: SparkSession, tmp_path: Path, replaced: Path
 ) -> None:
@@ -351,6 +354,7 @@ def test_what_a_replacement_leaves_is_remembered_once_it_was_read(
     assert [report.evidence.files_read for report in reports] == [1, 0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["item", "value", "element"])
 def test_columns_that_are_called_as_elements_are_believed_of_spark_alone(
     spark: SparkSession, tmp_path: Path, name: str
@@ -729,6 +733,7 @@ def test_not_null_of_commits_that_are_gone_counts_until_another_brings_rows(
     assert imposed_places(spark, snapshot, frozenset(ALL)) == expected
 
 
+@pytest.mark.slow
 def test_a_history_tells_whether_others_have_written(spark: SparkSession, tmp_path: Path) -> None:
     source, clone = tmp_path / "source", tmp_path / "clone"
     spark.range(3).write.format("delta").save(str(source))
