@@ -397,6 +397,17 @@ def test_storage_that_cannot_overwrite_in_one_step(spark: SparkSession, tmp_path
     assert [name for name in os.listdir(tmp_path) if not name.endswith(".crc")] == ["report.json"]
 
 
+def test_examples_that_nothing_names_are_no_column() -> None:
+    """Where there is no key, and no value is shown."""
+    text = report_text(replace(FLIGHTS, row_key=(), checks=(null_check("a", 2, None),)))
+    unnamed = Example((), "null")
+    check = replace(null_check("a", 2), examples=(unnamed, unnamed))
+    bare = report_text(replace(FLIGHTS, row_key=(), checks=(check,)))
+    assert "examples" in text
+    assert "examples" not in bare
+    assert ", ," not in bare
+
+
 # --- JUnit ----------------------------------------------------------------------------------------
 
 

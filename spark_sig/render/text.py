@@ -167,7 +167,7 @@ def violation_table(report: Report, limit: int = SHOWN) -> tuple[list[tuple[str,
             check.expected,
             ", ".join(check.observed),
             "all" if check.count is None else f"{check.count:,}",
-            ", ".join(map(_key, check.examples)),
+            ", ".join(filter(None, map(_key, check.examples))),
         )
         for check in violated[:limit]
     ]
