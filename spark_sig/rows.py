@@ -79,6 +79,15 @@ def refuse_misfit(plan: EnforcementPlan) -> None:
     """
     if plan.findings:
         raise ViolationError(plan.findings)
+    refuse_row_count(plan)
+
+
+def refuse_row_count(plan: EnforcementPlan) -> None:
+    """Refuse a plan that asks for a number of rows.
+
+    Raises:
+        SignatureError: where it does.
+    """
     if plan.row_count is not None:
         raise SignatureError(
             f"the tensor's first axis is fixed at {plan.row_count} rows, which no single row "

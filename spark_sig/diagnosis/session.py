@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 import pyarrow as pa
@@ -32,63 +32,51 @@ class Conf(NamedTuple):
     Args:
         key: its name.
         default: what it is where nobody sets it.
-        harms: says whether a value does.
-        health: what it then comes to.
-        why: what it does.
+        harmful: the value that does harm.
+        why: what that does.
     """
 
     key: str
     default: str
-    harms: Callable[[str], bool]
-    health: Health
+    harmful: str
     why: str
-
-
-def _is(*values: str) -> Callable[[str], bool]:
-    return lambda value: value.lower() in values
 
 
 _CONFS = (
     Conf(
         "spark.sql.execution.arrow.pyspark.validateSchema.enabled",
         "false",
-        _is("true"),
-        Health.WEAK,
+        "true",
         "columns of ML vectors cannot come back from Python",
     ),
     Conf(
         "spark.sql.execution.arrow.compression.codec",
         "none",
-        _is("lz4"),
-        Health.WEAK,
+        "lz4",
         "what goes to Python and back takes some ten times as long; zstd does not",
     ),
     Conf(
         "spark.databricks.delta.history.metricsEnabled",
         "true",
-        _is("false"),
-        Health.WEAK,
+        "false",
         "commits do not count their rows: conform, reprocess and score_table refuse to write",
     ),
     Conf(
         "spark.databricks.delta.replaceWhere.dataColumns.enabled",
         "true",
-        _is("false"),
-        Health.WEAK,
+        "false",
         "no row can be moved out of a quarantine",
     ),
     Conf(
         "spark.databricks.delta.stats.collect",
         "true",
-        _is("false"),
-        Health.WEAK,
+        "false",
         "files are written without statistics, which would prove checks",
     ),
     Conf(
         "spark.python.worker.reuse",
         "true",
-        _is("false"),
-        Health.WEAK,
+        "false",
         "each task starts Python, and loads the model, anew",
     ),
 )
@@ -161,10 +149,10 @@ def _confs(spark: SparkSession) -> Iterator[Symptom]:
     harmful = [
         (conf, value)
         for conf in _CONFS
-        if conf.harms(value := str(spark.conf.get(conf.key, conf.default)))
+        if (value := str(spark.conf.get(conf.key, conf.default))).lower() == conf.harmful
     ]
     for conf, value in harmful:
         remedy = f"set it to {conf.default}: {conf.why}"
-        yield Symptom(conf.key, conf.health, value, remedy)
+        yield Symptom(conf.key, Health.WEAK, value, remedy)
     if not harmful:
         yield Symptom("confs", Health.FINE, f"none of {len(_CONFS)} does harm")

@@ -434,10 +434,10 @@ def rebuild_map(
 def repeats_key(array: pa.Array) -> bool:
     """Say whether a map, at any level of an array, has a key twice; what lies under NULL is not."""
     dtype = array.type
+    if not _holds_map(dtype):
+        return False
     if pat.is_struct(dtype):
         return any(map(repeats_key, array.flatten()))
-    if not (is_list(dtype) or pat.is_map(dtype)):
-        return False
     inside = Lists.of(array)
     live = inside.live(validity(array))
     values, owners = inside.values, np.repeat(np.arange(inside.count), inside.lengths())
@@ -448,3 +448,11 @@ def repeats_key(array: pa.Array) -> bool:
     keys = plain(values.field(0)).dictionary_encode()
     pairs = owners * max(1, len(keys.dictionary)) + np.asarray(keys.indices)
     return len(np.unique(pairs)) < len(pairs) or repeats_key(values.field(1))
+
+
+def _holds_map(dtype: pa.DataType) -> bool:
+    if is_list(dtype):
+        return _holds_map(dtype.value_type)
+    if pat.is_struct(dtype):
+        return any(_holds_map(dtype.field(place).type) for place in range(dtype.num_fields))
+    return bool(pat.is_map(dtype))

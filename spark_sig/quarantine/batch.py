@@ -150,7 +150,7 @@ def _conform(
             return refused
         targets.refuse_rows(good, bad)
     targets = targets.made(good, bad, partitions)
-    runs = Runs(spark, source.identity, targets, source.place)
+    runs = Runs.of(source, targets)
     run = _run(source, asked, targets, run_id)
     name = run.run_id
     # One of this very name may have been begun with rows that somebody has taken away since.
@@ -177,10 +177,8 @@ def _conform(
 
 
 def _run(source: Resolved, asked: Asked, targets: Targets, run_id: str | None) -> Run:
-    runs = Runs(source.frame.sparkSession, source.identity, targets, source.place)
     version = None if source.snapshot is None else source.snapshot.version
-    name = runs.default_id(version, asked.rules) if run_id is None else run_id
-    return runs.run(name, version, asked.rules)
+    return Runs.of(source, targets).run(run_id, version, asked.rules)
 
 
 def _of_copy(

@@ -62,11 +62,11 @@ def carried_out(
         SignatureError: where tables do not fit, or the run was begun with other rules.
         SourceError: where source or tables cannot be read or written.
     """
-    spark, rules = source.frame.sparkSession, job.rules
+    rules = job.rules
     with explaining("the tables cannot be read"):
         targets = find()
         targets.refuse_source(source.identity, source.place)
-        runs = Runs(spark, source.identity, targets, source.place)
+        runs = Runs.of(source, targets)
         run = runs.taken_up(run_id, asked_for, rules, source.info.version)
     begun, named, found = run.begun, asked_for is not None, source
     try:

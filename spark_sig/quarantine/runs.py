@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import asdict, dataclass, field, fields
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -162,11 +162,17 @@ class Runs:
     targets: Targets
     place: str = ""
 
-    def run(self, run_id: str, version: int | None, rules: Rules) -> Run:
-        """Return a run of a name."""
+    @classmethod
+    def of(cls, source: Resolved, targets: Targets) -> Runs:
+        """Return the runs from a source that was found."""
+        return cls(source.frame.sparkSession, source.identity, targets, source.place)
+
+    def run(self, run_id: str | None, version: int | None, rules: Rules) -> Run:
+        """Return a run of a name; where that is None, of the one that the rest makes."""
+        name = self.default_id(version, rules) if run_id is None else run_id
         return Run(
-            run_id,
-            self._name(run_id),
+            name,
+            self._name(name),
             self.source,
             self.targets.conformed.table_id,
             version,
@@ -312,14 +318,9 @@ class Runs:
             SourceError: where one has: they would be there twice.
         """
 
-        same = partial(self._is_same, run_id, version, rules)
+        same = partial(is_same, self.source, self.place, run_id, version, rules)
         named = run_id is not None
         refuse_survivors(self.spark, self.targets, pair, self._prefix, same, named=named)
-
-    def _is_same(
-        self, run_id: str | None, version: int | None, rules: Rules, commit: Commit
-    ) -> bool:
-        return is_same(commit, self.source, self.place, run_id, version, rules)
 
     def _refuse_forgotten(self, run_id: str) -> None:
         """Refuse to report on a run that is finished, where the tables' histories are shorter.
@@ -356,14 +357,11 @@ def lone_run(source: Resolved, target: Target, rules: Rules, run_id: str | None)
     )
 
 
-def refuse_lone(
-    spark: SparkSession, source: Resolved, target: Target, run: Run, run_id: str | None
-) -> None:
+def refuse_lone(spark: SparkSession, target: Target, run: Run, run_id: str | None) -> None:
     """Refuse to begin a run that writes to one table, where that has rows of it already.
 
     Args:
         spark: the session.
-        source: what is read.
         target: where to.
         run: the run (:func:`lone_run`), of which the table has no commit.
         run_id: the name that it was given; None for none.
@@ -376,31 +374,27 @@ def refuse_lone(
         raise _forgotten(run.run_id)
     if run.rules.mode == "append":
         prefix, named = run.app.removesuffix(run.run_id), run_id is not None
-
-        def same(commit: Commit) -> bool:
-            place = source.place
-            return is_same(commit, source.identity, place, run_id, run.version, run.rules)
-
+        same = partial(is_same, run.source, run.place, run_id, run.version, run.rules)
         refuse_lone_survivors(spark, target, prefix, same, named=named)
 
 
 def is_same(
-    commit: Commit,
     source: str,
     place: str,
     run_id: str | None,
     version: int | None,
     rules: Rules,
+    commit: Commit,
 ) -> bool:
     """Say whether a commit is of a run that is to be carried out, whatever ids its tables had.
 
     Args:
-        commit: the commit.
         source: what tells the run's source from others.
         place: where that lies; empty where it lies nowhere.
         run_id: the name that the run was given; None for none.
         version: the version that is read; None where there are none.
         rules: the run's.
+        commit: the commit.
     """
     record = commit.record
     if run_id is not None:
@@ -451,6 +445,12 @@ def reprocess_names(quarantine: str) -> tuple[str, str]:
     return name, f"{name}{BEGUN}"
 
 
-def digest(document: object) -> str:
-    """Return a fingerprint of JSON values (SHA-256, hexadecimal)."""
-    return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
+def digest(document: object, plain: Callable[[object], object] | None = None) -> str:
+    """Return a fingerprint of JSON values (SHA-256, hexadecimal).
+
+    Args:
+        document: the values.
+        plain: makes JSON values of what is none.
+    """
+    text = json.dumps(document, sort_keys=True, default=plain)
+    return hashlib.sha256(text.encode()).hexdigest()

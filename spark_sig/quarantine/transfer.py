@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from spark_sig.compile.spark import source_schema
 from spark_sig.delta.commits import Commit, find_commit, named_commit, write_once
 from spark_sig.delta.log import read_snapshot, read_version, reraise_cancelled
-from spark_sig.errors import SignatureError, SourceError
+from spark_sig.errors import SourceError
 from spark_sig.gate.scan import tally_parts
 from spark_sig.plan import EnforcementPlan
 from spark_sig.planner import plan_enforcement
@@ -29,6 +29,7 @@ from spark_sig.quarantine.runs import Run
 from spark_sig.quarantine.staging import discard
 from spark_sig.quarantine.targets import Target, Targets
 from spark_sig.report import Report, Transfer, Written
+from spark_sig.rows import refuse_row_count
 from spark_sig.sources import Resolved
 from spark_sig.tally import Tally
 
@@ -68,12 +69,7 @@ class Rows(NamedTuple):
             spark=True,
             enforced=source.enforced,
         )
-        if plan.row_count is not None:
-            raise SignatureError(
-                f"the tensor's first axis is fixed at {plan.row_count} rows, which no single row "
-                "can be held to",
-                remedy="check the whole with validate, or make the axis -1",
-            )
+        refuse_row_count(plan)
         refuse_added(plan.source.names)
         return cls(source, asked, plan)
 

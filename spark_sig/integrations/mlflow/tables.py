@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -25,7 +23,7 @@ from spark_sig.policy import OnViolation, Policy
 from spark_sig.quarantine.frames import Origin, marked, refuse_added
 from spark_sig.quarantine.limit import Limit
 from spark_sig.quarantine.repeats import at_first, carried_out, finished_before
-from spark_sig.quarantine.runs import Rules, Run, Runs, lone_run, refuse_lone
+from spark_sig.quarantine.runs import Rules, Run, Runs, digest, lone_run, refuse_lone
 from spark_sig.quarantine.staging import (
     STAGED,
     as_begun,
@@ -200,8 +198,8 @@ class _Job(NamedTuple):
             scoring.policy.fingerprint,
             self.mode,
             scoring.files.digest,
-            _digest(scoring.params),
-            _digest([keep, scoring.prediction]),
+            digest(scoring.params, _plain),
+            digest([keep, scoring.prediction], _plain),
         )
 
     # --- all rows, or none --------------------------------------------------------------------
@@ -226,7 +224,7 @@ class _Job(NamedTuple):
             if source.snapshot is not None:
                 source = at_first(source, begun, named=asked_for is not None)
             return self._written_before(source, out, run, begun)
-        refuse_lone(spark, source, out, run, run_id)
+        refuse_lone(spark, out, run, run_id)
         inputs = self._inputs(source)
         if why := self._why_not(inputs, aside=False):
             return self._refused(inputs, run_id, why)
@@ -294,7 +292,7 @@ class _Job(NamedTuple):
             if why := self._why_not(inputs, aside=True):
                 return self._refused(inputs, run_id, why)
         targets = targets.made(good, bad, self._partitions(source))
-        runs = Runs(spark, source.identity, targets, source.place)
+        runs = Runs.of(source, targets)
         run = self._run(source, targets, run_id)
         # one of this very name may have been begun with rows that somebody has taken away since
         begun = runs.begun(run.run_id) if begun is None else begun
@@ -353,10 +351,7 @@ class _Job(NamedTuple):
         return replace(report, transfer=said)
 
     def _run(self, source: Resolved, targets: Targets, run_id: str | None) -> Run:
-        runs = Runs(source.frame.sparkSession, source.identity, targets, source.place)
-        version = source.info.version
-        name = runs.default_id(version, self.rules) if run_id is None else run_id
-        return runs.run(name, version, self.rules)
+        return Runs.of(source, targets).run(run_id, source.info.version, self.rules)
 
     def _split(self, tagged: DataFrame, source: Resolved, run: Run) -> tuple[DataFrame, DataFrame]:
         """Return the rows that were scored, and the others as the quarantine takes them."""
@@ -435,11 +430,6 @@ def _tallied(spark: SparkSession, run: Run, inputs: Report) -> Run:
         )
     found = Scored(rows, Violations.of(inputs), tagged.predictions)
     return replace(run, record={**run.record, _SCORED: found.record()})
-
-
-def _digest(value: object) -> str:
-    text = json.dumps(value, sort_keys=True, default=_plain)
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _plain(value: object) -> object:
