@@ -1,15 +1,12 @@
-"""The console: what a user sees of a run."""
+"""The console: what a user reads of a run, and what the process answers."""
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.markup import escape
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from spark_sig.errors import SignatureError, SourceError
 
@@ -53,24 +50,3 @@ def say(text: str) -> None:
     """Write a line of the result, and let it be seen at once: what follows may fail."""
     sys.stdout.write(text + "\n")
     sys.stdout.flush()
-
-
-def progress(text: str) -> Progress:
-    """Show what is going on and for how long, on a terminal; nothing elsewhere."""
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-    console = Console(stderr=True, highlight=False, soft_wrap=True)
-    if not console.is_terminal:
-        console = _behind_submit() or console
-    shown = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
-    shown.add_task(escape(text), total=None)
-    return shown
-
-
-def _behind_submit() -> Console | None:
-    """Return the terminal that spark-submit runs on: it gives its program pipes instead."""
-    if "PYSPARK_GATEWAY_PORT" not in os.environ:
-        return None
-    try:
-        return Console(file=open("/dev/tty", "w"), highlight=False)
-    except OSError:  # none: a scheduler's run
-        return None

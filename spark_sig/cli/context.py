@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from spark_sig.cli.console import progress
+from spark_sig.cli.progress import progress
 from spark_sig.cli.session import default_session
 from spark_sig.delta.log import first_line, spark_errors
 from spark_sig.errors import SourceError

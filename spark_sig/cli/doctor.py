@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from spark_sig.cli import options
-from spark_sig.cli.console import DONE, VIOLATIONS, progress, say, told
+from spark_sig.cli.console import DONE, VIOLATIONS, say, told
 from spark_sig.cli.context import session_of, started
+from spark_sig.cli.progress import progress
 from spark_sig.diagnosis import (
     Health,
     Symptom,
@@ -67,5 +68,5 @@ def _session(tables: list[str], session: Callable[[], SparkSession]) -> list[Sym
         spark = started(session)
     except SourceError as error:
         return [Symptom("Spark", Health.BROKEN, str(error), "mend what is broken above")]
-    with progress("looking at the session"):
+    with progress("looking at the session", spark):
         return [*diagnose_session(spark), *(one for name in tables for one in diagnose_table(name))]

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from spark_sig.cli import options
-from spark_sig.cli.console import DONE, note, progress, say, told, writing
+from spark_sig.cli.console import DONE, note, say, told, writing
 from spark_sig.cli.context import flags_of, session_of, started
 from spark_sig.cli.destination import Destination
+from spark_sig.cli.progress import progress
 from spark_sig.errors import SignatureError
 from spark_sig.example import InputExample
 from spark_sig.infer.example import draw_example
@@ -111,7 +112,7 @@ def _infer(settings: InferSettings, session: Callable[[], SparkSession], *, json
     spark = started(session)
     # once more, as only Spark reaches storage that is not local
     _refuse_unwritable(settings, destination, run_id, spark)
-    with progress(f"inferring from {settings.table}"):
+    with progress(f"inferring from {settings.table}", spark):
         inference = _inferred(settings, spark)
     example = _drawn(settings, inference, spark)
     # What was found comes first: what follows may fail.
@@ -161,7 +162,7 @@ def _drawn(
 ) -> InputExample | None:
     if settings.example is None:
         return None
-    with progress(f"drawing {settings.example:,} rows"):
+    with progress(f"drawing {settings.example:,} rows", spark):
         return draw_example(
             settings.table, inference, settings.example, params=settings.params, spark=spark
         )

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from spark_sig.cli.console import note, progress, say, writing
+from spark_sig.cli.console import note, say, writing
 from spark_sig.cli.context import started
+from spark_sig.cli.progress import progress
 from spark_sig.quarantine.limit import Limit
 from spark_sig.report import Report
 from spark_sig.sinks import refuse_unwritable, write_report
@@ -40,7 +41,7 @@ def reported(
     if place is not None:
         # once more, as only Spark reaches storage that is not local
         refuse_unwritable(place, run_id, spark=spark)
-    with progress(f"checking {table}"):
+    with progress(f"checking {table}", spark):
         report = check(spark)
     # The verdict comes first: what follows may fail.
     say(report.to_json() if json else report.to_text())

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from spark_sig.cli import options
-from spark_sig.cli.console import DONE, VIOLATIONS, progress, say, told
+from spark_sig.cli.console import DONE, VIOLATIONS, say, told
 from spark_sig.cli.context import flags_of, session_of, started
+from spark_sig.cli.progress import progress
 from spark_sig.cli.reporting import is_tolerated, reported
 from spark_sig.diff.verdict import Compatibility
 from spark_sig.fits import preflight
@@ -116,8 +117,8 @@ def _score(settings: ScoreSettings, session: Callable[[], SparkSession], *, json
 
 
 def _compared(settings: ScoreSettings, session: Callable[[], SparkSession], *, json: bool) -> int:
-    started(session)
-    with progress(f"comparing {settings.table}"):
+    spark = started(session)
+    with progress(f"comparing {settings.table}", spark):
         found = preflight(
             settings.table,
             settings.model,
