@@ -173,6 +173,11 @@ class Transfer:
     quarantine: Written | None = None
     note: str = ""
 
+    @classmethod
+    def refused(cls, run_id: str | None, mode: str, why: str) -> Transfer:
+        """Return what became of rows of which none was written, and say why."""
+        return cls(run_id or "", mode, note=f"nothing was written: {why}")
+
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:

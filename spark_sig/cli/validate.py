@@ -149,8 +149,8 @@ def _checked(settings: ValidateSettings, signature: ModelSignature, spark: Spark
     )
     if not moves:
         return report
-    note = "nothing was written: the params do not fit"
-    return replace(report, transfer=Transfer(settings.run_id or "", settings.mode, note=note))
+    refused = Transfer.refused(settings.run_id, settings.mode, "the params do not fit")
+    return replace(report, transfer=refused)
 
 
 def _conformed(settings: ValidateSettings, signature: ModelSignature) -> Report:

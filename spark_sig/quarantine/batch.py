@@ -227,5 +227,4 @@ def _checked(source: Resolved, asked: Asked) -> Report:
 
 
 def _refused(report: Report, asked: Asked, run_id: str | None, why: str) -> Report:
-    note = f"nothing was written: {why}"
-    return replace(report, transfer=Transfer(run_id or "", asked.mode, note=note))
+    return replace(report, transfer=Transfer.refused(run_id, asked.mode, why))

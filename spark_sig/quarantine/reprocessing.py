@@ -157,9 +157,8 @@ def _reprocessed(
     newest = _read(spark, targets.quarantine)
     rows = Rows.of(_as_it_was(newest), asked)
     if rows.plan.findings:
-        note = "nothing was written: the types do not fit"
-        nothing = Tally.empty(asked.policy.examples)
-        return _report(rows, nothing, None, Transfer("", "reprocess", note=note))
+        nothing, why = Tally.empty(asked.policy.examples), "the types do not fit"
+        return _report(rows, nothing, None, Transfer.refused(None, "reprocess", why))
     refuse_added(rows.plan.output.names)
     targets.conformed.refuse_misfit(rows.conforming().schema)
     _wide(newest.frame, rows)  # refuses what cannot stay in the quarantine

@@ -386,8 +386,7 @@ class _Job(NamedTuple):
         return ""
 
     def _refused(self, report: Report, run_id: str | None, why: str) -> Report:
-        note = f"nothing was written: {why}"
-        return replace(report, transfer=Transfer(run_id or "", self.mode, note=note))
+        return replace(report, transfer=Transfer.refused(run_id, self.mode, why))
 
     def _on_inputs(self, source: Resolved, found: Scored) -> Report:
         """Return the report on the inputs of a run that was begun before: its rows may be gone."""
