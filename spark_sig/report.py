@@ -467,10 +467,10 @@ class Report:
         return report_text(self)
 
     def to_html(self) -> str:
-        """Return the report as one self-contained HTML page."""
-        from spark_sig.render.html import report_html
+        """Return the report as one HTML page that needs nothing else."""
+        from spark_sig.render.page.whole import report_page
 
-        return report_html(self)
+        return report_page(self)
 
     def to_junit(self) -> str:
         """Return the report as JUnit's XML, for servers that run tests."""
@@ -479,7 +479,9 @@ class Report:
         return report_junit(self)
 
     def _repr_html_(self) -> str:
-        return self.to_html()
+        from spark_sig.render.html import report_html
+
+        return report_html(self)
 
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> Report:

@@ -1,4 +1,4 @@
-"""A report as one self-contained HTML fragment."""
+"""A report as one HTML fragment, for notebooks; :mod:`spark_sig.render.page` is the page."""
 
 from __future__ import annotations
 

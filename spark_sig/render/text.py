@@ -82,7 +82,7 @@ def facts(report: Report) -> list[tuple[str, str]]:
     """Say what was checked, and how much of it."""
     source = str(report.source)
     if report.source.files is not None:
-        source += f", {_count(report.source.files, 'file')}"
+        source += f", {count_of(report.source.files, 'file')}"
     found = [("source", source)]
     if report.signature:
         found.append(("signature", f"{report.signature[:16]} ({report.side})"))
@@ -107,7 +107,7 @@ def _transfer(transfer: Transfer) -> Iterator[tuple[str, str]]:
         ("quarantine", transfer.quarantine),
     ):
         if written is not None:
-            rows = _count(written.rows, "row")
+            rows = count_of(written.rows, "row")
             yield name, f"{rows} in {written.table} at version {written.version}"
     if transfer.note:
         yield "written", transfer.note
@@ -116,7 +116,7 @@ def _transfer(transfer: Transfer) -> Iterator[tuple[str, str]]:
 
 
 def _audit(audit: Audit) -> str:
-    read = f"{_count(audit.rows, 'row')} of {_count(audit.files, 'proven file')} read again"
+    read = f"{count_of(audit.rows, 'row')} of {count_of(audit.files, 'proven file')} read again"
     lies = "; ".join(
         f"{lie.path} {lie.code}: {lie.claimed}, found {lie.found}" for lie in audit.lies
     )
@@ -188,14 +188,15 @@ def violation_table(report: Report, limit: int = SHOWN) -> tuple[list[tuple[str,
 
 
 def _key(example: Example) -> str:
-    cells = ", ".join(map(_cell, example.key))
+    cells = ", ".join(map(cell_text, example.key))
     key = f"({cells})" if len(example.key) > 1 else cells
     if example.value is None:
         return key
     return f"{key}: {example.value}" if key else example.value
 
 
-def _cell(cell: Cell) -> str:
+def cell_text(cell: Cell) -> str:
+    """Return a cell of a row's key as text."""
     return "null" if cell is None else str(cell)
 
 
@@ -229,7 +230,7 @@ def _extent(report: Report, parts: Sequence[Decided]) -> str:
     if most.files is None or (most.rows == report.rows.total and most.files == report.source.files):
         return ""
     upto = "up to " if len({(part.rows, part.files) for part in parts}) > 1 else ""
-    return f": {upto}{_count(most.rows, 'row')} in {_count(most.files, 'file')}"
+    return f": {upto}{count_of(most.rows, 'row')} in {count_of(most.files, 'file')}"
 
 
 def remedies(report: Report, limit: int = SHOWN) -> list[str]:
@@ -258,7 +259,13 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
-def _count(number: int, noun: str) -> str:
+def count_of(number: int, noun: str) -> str:
+    """Return a number with what it counts.
+
+    Example:
+        >>> count_of(1, "row"), count_of(2_000, "row")
+        ('1 row', '2,000 rows')
+    """
     return f"{number:,} {noun}" + ("" if number == 1 else "s")
 
 
