@@ -25,14 +25,18 @@ from spark_sig.report import Report
 # With fewer fields the table is its own map.
 _MAPPED = 25
 
-# Shares of violating rows, and how a field that has as many is drawn.
-_LEVELS = ((0.01, "level-1"), (0.1, "level-2"), (0.999999, "level-3"))
-_LEGEND = {
-    "level-1": "up to 1% of the rows violate",
-    "level-2": "up to 10%",
-    "level-3": "more",
-    "level-4": "all, or the type",
-}
+# How many shades tell codes apart; they are named beside them.
+_SHADES = 4
+
+# How many rows a field may have violating for each mark of the map, as shares, and all beyond.
+_LEVELS = (0.0, 0.01, 0.1, 0.999999)
+_LEGEND = (
+    "no violation",
+    "up to 1% of the rows",
+    "up to 10% of the rows",
+    "more than 10% of the rows",
+    "all rows, or the type",
+)
 
 _WORTH: dict[Family, str] = {
     Family.PROVEN: "no row read",
@@ -53,32 +57,26 @@ def _codes(fields: Iterable[Field]) -> Iterator[Element]:
         return
     sized = [one.fields if _by_fields(counts) else one.rows or 0 for one in counts]
     most, whole = max(sized), sum(sized) or 1
-    lines = []
-    for one, size in zip(counts, sized, strict=True):
-        number = "the whole source" if one.rows is None else count_of(one.rows, "row")
-        lines.append(
+    lines = [
+        el(
+            "li",
             el(
-                "li",
-                el(
-                    "span",
-                    el("span", one.code.value, class_="code"), " ", MEANINGS[one.code],
-                    class_="what",
-                ),
-                el(
-                    "span",
-                    el("strong", number), f" in {count_of(one.fields, 'field')}",
-                    class_="size",
-                ),
-                bar(1.0 if one.rows is None else size / (most or 1), "violation"),
-            )
-        )  # fmt: skip
+                "span",
+                el("span", one.code.value, class_="code"), " ", MEANINGS[one.code],
+                class_="what",
+            ),
+            el("span", _size(one), class_="size"),
+            bar(size / (most or 1), f"share-{at % _SHADES}"),
+        )
+        for at, (one, size) in enumerate(zip(counts, sized, strict=True))
+    ]  # fmt: skip
     unit = "fields" if _by_fields(counts) else "violations"
     shares = [size / whole for size in sized]
     told = ", ".join(
         f"{one.code}: {percent(share)}" for one, share in zip(counts, shares, strict=True)
     )
     title = f"Codes by their share of all {unit}"
-    kinds = [Part(share, f"share-{at % 4}") for at, share in enumerate(shares)]
+    kinds = [Part(share, f"share-{at % _SHADES}") for at, share in enumerate(shares)]
     note = "" if _by_fields(counts) else "A row counts once for each field that it violates."
     yield el(
         "section",
@@ -88,6 +86,13 @@ def _codes(fields: Iterable[Field]) -> Iterator[Element]:
         el("p", note, class_="note") if note else None,
         class_="card", aria_labelledby="codes",
     )  # fmt: skip
+
+
+def _size(one: CodeCount) -> list[str | Element | None]:
+    fields = count_of(one.fields, "field")
+    if one.rows is None:
+        return [el("strong", fields), ", by type or statistics"]
+    return [el("strong", count_of(one.rows, "violation")), f" in {fields}"]
 
 
 def _by_fields(counts: Iterable[CodeCount]) -> bool:
@@ -130,25 +135,27 @@ def _map(report: Report, fields: Sequence[Field]) -> Iterator[Element]:
     order = {path: at for at, path in enumerate(dict.fromkeys(c.path for c in report.checks))}
     placed = sorted(fields, key=lambda field: order.get(field.path, len(order)))
     levels = [_level(field, report.rows.total) for field in placed]
-    wrong = [level for level in levels if level]
-    told = f"{len(wrong):,} of {len(levels):,} fields violate"
+    counted = [(text, levels.count(at)) for at, text in enumerate(_LEGEND)]
+    told = ", ".join(f"{text}: {count_of(count, 'field')}" for text, count in counted if count)
     legend = [
-        el("li", swatch(kind), el("span", text), el("strong", f"{wrong.count(kind):,}"))
-        for kind, text in _LEGEND.items()
-        if kind in wrong
+        el("li", swatch(f"level-{at}"), el("span", text), el("strong", f"{count:,}"))
+        for at, (text, count) in enumerate(counted)
+        if count
     ]
     yield el(
         "section",
         el("h2", "Where it is wrong", id="map"),
         field_map("fields-map", levels, "Fields in the order of the signature", told),
-        el("ul", legend, class_="legend"),
-        el("p", "A mark for each field, in the signature's order; small ones hold.", class_="note"),
+        el(
+            "div",
+            el("ul", legend, class_="legend"),
+            el("p", "A mark for each field, in the signature's order.", class_="note"),
+            el("p", "The more rows violate, the larger it is.", class_="note"),
+        ),
         class_="card wide", aria_labelledby="map",
     )  # fmt: skip
 
 
-def _level(field: Field, rows: int) -> str | None:
-    if not field.hits:
-        return None
+def _level(field: Field, rows: int) -> int:
     share = field.share(rows)
-    return next((level for most, level in _LEVELS if share <= most), "level-4")
+    return next((level for level, most in enumerate(_LEVELS) if share <= most), len(_LEVELS))

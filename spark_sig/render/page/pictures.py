@@ -14,8 +14,9 @@ from spark_sig.render.page.figures import Family
 
 # The least width of a part that is there, so that it can be seen, as a share.
 _THINNEST = 0.008
-# Side of a cell of a map, and of the mark in one that holds.
-_CELL, _DOT = 10, 4
+# Side of a cell of a map, and of its mark by how bad a field is.
+_CELL = 10
+_MARKS = (3, 5, 7, 9, 10)
 
 
 class Part(NamedTuple):
@@ -78,24 +79,23 @@ def swatch(kind: str, family: Family | None = None) -> Element:
     return el("svg", _part(Part(1.0, kind, family), 0.0, 1.0), class_="swatch", aria_hidden="true")
 
 
-def field_map(name: str, levels: Sequence[str | None], title: str, told: str) -> Element:
+def field_map(name: str, levels: Sequence[int], title: str, told: str) -> Element:
     """Return a map with a mark for each field, in order.
 
     Args:
         name: tells its texts' ids from others of the page.
-        levels: the class of the mark of each field that violates, None where one holds.
+        levels: how bad each field is, 0 for one that holds to 4.
         title: what it shows.
         told: its content in words.
     """
     across = 50 if len(levels) > 250 else 25
     down = -(-len(levels) // across)
-    places: dict[str, list[str]] = {}
+    places: dict[int, list[str]] = {}
     for at, level in enumerate(levels):
-        side = _DOT if level is None else _CELL - 1
-        x = at % across * _CELL + (_CELL - side) / 2
-        y = at // across * _CELL + (_CELL - side) / 2
-        places.setdefault(level or "holds", []).append(f"M{x:g} {y:g}h{side}v{side}h-{side}z")
-    drawn = [el("path", d="".join(paths), class_=kind) for kind, paths in places.items()]
+        side = _MARKS[level]
+        x, y = (_CELL * place + (_CELL - side) / 2 for place in (at % across, at // across))
+        places.setdefault(level, []).append(f"M{x:g} {y:g}h{side}v{side}h-{side}z")
+    drawn = [el("path", d="".join(places[at]), class_=f"level-{at}") for at in sorted(places)]
     view = f"0 0 {across * _CELL} {down * _CELL}"
     return _told(el("svg", drawn, class_="map", viewBox=view), name, title, told)
 

@@ -10,8 +10,11 @@ from spark_sig.errors import assert_never
 from spark_sig.render.page.elements import el
 from spark_sig.render.page.figures import Field, decisions, percent, proven
 from spark_sig.render.page.pictures import Part, stacked
-from spark_sig.render.text import count_of, facts, verdict
+from spark_sig.render.text import count_of, cut, facts, printable, verdict
 from spark_sig.report import Report
+
+# How many fields the verdict names, and how much of each name.
+_NAMED, _WIDEST = 3, 40
 
 
 class Mood(Enum):
@@ -52,7 +55,7 @@ def headline(report: Report) -> str:
             assert_never(mood)
 
 
-def banner(report: Report) -> Element:
+def banner(report: Report, fields: Sequence[Field]) -> Element:
     """Return the verdict, why it is that, and what it is about."""
     sign = el(
         "svg",
@@ -60,7 +63,7 @@ def banner(report: Report) -> Element:
         class_="sign", viewBox="0 0 24 24", aria_hidden="true",
     )  # fmt: skip
     known = dict(facts(report))
-    about = [el("code", known["source"], dir="ltr")]
+    about: list[str | Element | None] = [el("code", known["source"], dir="ltr")]
     if "signature" in known:
         about += [" against signature ", el("code", known["signature"], dir="ltr")]
     return el(
@@ -69,7 +72,7 @@ def banner(report: Report) -> Element:
         el(
             "div",
             el("h1", headline(report)),
-            [el("p", reason, class_="why") for reason in _reasons(report)],
+            [el("p", reason, class_="why") for reason in _reasons(report, fields)],
             el("p", about, class_="about"),
             class_="verdict",
         ),
@@ -77,7 +80,7 @@ def banner(report: Report) -> Element:
     )
 
 
-def _reasons(report: Report) -> Iterator[str]:
+def _reasons(report: Report, fields: Sequence[Field]) -> Iterator[str]:
     rows, violated = report.rows, len(report.violations)
     if report.conforms:
         yield (
@@ -86,31 +89,34 @@ def _reasons(report: Report) -> Iterator[str]:
             else "There are no rows: nothing was checked but types."
         )
     else:
-        yield verdict(report).partition(": ")[2].capitalize() + "."
+        yield _sentence(verdict(report).partition(": ")[2])
     known = dict(facts(report))
     if report.unread:
-        yield known["rows"].capitalize() + "."
+        yield f"No row was read: {known['rows'].partition(': ')[2]}."
     elif rows.violating and violated:
         share = percent(rows.violating / rows.total)
         yield f"{rows.violating:,} of {count_of(rows.total, 'row')} violate, {share} of them."
     if not report.unread:
-        yield f"{_capital(known['completeness'])}."
+        yield _sentence(known["completeness"])
+    if wrong := [cut(printable(field.path), _WIDEST) for field in fields if field.hits]:
+        more = f" and {len(wrong) - _NAMED:,} more" if len(wrong) > _NAMED else ""
+        yield f"Worst: {', '.join(wrong[:_NAMED])}{more}."
     if report.transfer is not None and report.transfer.note:
-        yield f"Written: {report.transfer.note}."
+        yield _sentence(f"written: {report.transfer.note}")
 
 
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:] + "."
 
 
 def tiles(report: Report, fields: Sequence[Field]) -> Element:
     """Return the numbers that a reader looks for first, and rows as a bar."""
     return el(
         "section",
-        el("h2", "Rows", id="rows"),
+        el("h2", "At a glance", id="glance"),
         el("dl", [_tile(*tile) for tile in _numbers(report, fields)], class_="tiles"),
         _rows_bar(report),
-        aria_labelledby="rows",
+        aria_labelledby="glance",
     )
 
 
@@ -121,12 +127,12 @@ def _numbers(report: Report, fields: Sequence[Field]) -> Iterator[tuple[str, str
 
     def counted(number: int) -> tuple[str, str]:
         if not read:
-            return "–", "no row was needed"
+            return "–", "none read"
         return f"{number:,}", percent(number / total) if total else ""
 
     expected = report.expected_rows
     promised = "no files say how many" if expected is None else f"of {expected:,} in the files"
-    yield "Rows", f"{total:,}" if read else "–", promised if read else "no row was needed", ""
+    yield "Rows", f"{total:,}" if read else "–", promised if read else "none read", ""
     yield "Valid", *counted(rows.valid), "good" if rows.valid else ""
     yield "Violating", *counted(rows.violating), "bad" if rows.violating else ""
     if unseen := _unseen(report):
@@ -137,7 +143,7 @@ def _numbers(report: Report, fields: Sequence[Field]) -> Iterator[tuple[str, str
         "",
     )
     decided = [found for check in report.checks if (found := decisions(report, check))]
-    if decided:
+    if decided and read:
         share = sum(map(proven, decided)) / len(decided)
         yield "Proven", percent(share), "of the checks, without reading", ""
     wrong = sum(bool(field.hits) for field in fields)

@@ -44,7 +44,7 @@ def report_page(report: Report) -> str:
     body = el(
         "body",
         patterns(),
-        el("div", banner(report), class_="top"),
+        el("div", banner(report, fields), class_="top"),
         el(
             "main",
             tiles(report, fields),
