@@ -29,6 +29,10 @@ java: ## find Java 17 or newer, or install it by apt where that is allowed
 	@mkdir -p build
 	@new="build/java-home.$$$$" && conf/setup-java.sh > "$$new" && mv "$$new" build/java-home
 
+.PHONY: chromium
+chromium: ## find a Chromium for the tests of pages, or install it by apt where that is allowed
+	@conf/setup-chromium.sh
+
 .PHONY: jars
 jars: $(VENV)/.jars ## resolve the Delta JARs, once
 
@@ -74,6 +78,7 @@ test: env java jars ## run the tests but for the slow ones (PART=1/2: half of th
 
 .PHONY: test-slow
 test-slow: env java jars ## run the slow tests, and those on older Sparks where their environments are there
+	@conf/setup-chromium.sh || true # without one, tests skip
 	@$(PYTEST) -m "slow or matrix"
 
 .PHONY: test-matrix
