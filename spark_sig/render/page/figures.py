@@ -130,7 +130,11 @@ def decisions(report: Report, check: CheckResult) -> Mapping[Rung, float]:
         by_types = all(part.rung is Rung.SCHEMA for part in check.decided)
         return {Rung.SCHEMA if by_types else Rung.STATS: 1.0}
     if rows := sum(part.rows for part in check.decided):
-        return {part.rung: part.rows / rows for part in check.decided if part.rows}
+        shares = dict.fromkeys((part.rung for part in check.decided if part.rows), 0.0)
+        for part in check.decided:
+            if part.rows:
+                shares[part.rung] += part.rows / rows
+        return shares
     if report.unread and FAMILIES[check.rung] is not Family.PROVEN:
         return {}
     return {check.rung: 1.0}
