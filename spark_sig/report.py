@@ -10,6 +10,7 @@ from spark_sig.errors import Code, Violation, assert_never
 from spark_sig.plan import Check, EnforcementPlan, Rung
 from spark_sig.policy import Policy
 from spark_sig.schema import ColSpec, Schema
+from spark_sig.settled import Settled, settled_fields
 from spark_sig.tally import CheckTally, Example, Tally, smallest
 from spark_sig.types import AnyType, Array, ColumnType, DataType, Map, Object, SparkMLVector
 
@@ -244,6 +245,7 @@ class Report:
         audit: what became of proven files that were read nevertheless; None where none were.
         evidence: what the verdict rests on besides rows; equality leaves it out.
         transfer: what became of the rows, where they were to be written; equality leaves it out.
+        settled: fields that no check is needed for; equality leaves them out.
     """
 
     signature: str = ""
@@ -260,6 +262,7 @@ class Report:
     audit: Audit | None = None
     evidence: Evidence = field(default=Evidence(), compare=False)
     transfer: Transfer | None = field(default=None, compare=False)
+    settled: tuple[Settled, ...] = field(default=(), compare=False)
 
     @classmethod
     def empty(cls) -> Report:
@@ -298,8 +301,8 @@ class Report:
             min_rows: rows that there must be at least.
             row_key: names of the columns that the examples' keys are made of.
             warnings: remarks that do not change the verdict.
-            schema: the side of the signature that the plan was made for; where it has no optional
-                field at all, NULLs get a remedy that says so.
+            schema: the side of the signature that the plan was made for; its fields without a
+                check are named too, and where none is optional, NULLs get a remedy that says so.
             uncounted: rows seen in files whose rows the table's log does not count.
             decided: what decided the checks, by id; the plan's rungs where None.
             refuted: checks that statistics refute, no row having been read, and what they observe.
@@ -325,6 +328,7 @@ class Report:
             )
             for index, check in enumerate(plan.checks)
         )
+        places = [check.path for check in (*findings, *results)]
         return cls(
             signature,
             side,
@@ -339,6 +343,7 @@ class Report:
             tuple(sorted({*warnings})),
             audit,
             evidence or Evidence(),
+            settled=() if schema is None else settled_fields(schema, places),
         )
 
     @property

@@ -11,6 +11,7 @@ import pytest
 from jobs.demo import GOOD, WRONG
 from jobs.demo_data import load_flights, read_flights
 from spark_sig import Policy, enforce, validate
+from tests.pages import read_page
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -49,6 +50,21 @@ def test_the_signature_that_does_not_fit_is_told_why(flights: Path, engine: Any)
     assert report.rows.violating == CANCELLED
     for check in report.checks:
         assert len(check.examples) == (5 if check.violated else 0)
+
+
+def test_its_page_has_every_field_and_what_decided_it(flights: Path) -> None:
+    html = validate(flights / "build/demo/flights", GOOD).to_html()
+    rows = [
+        [cell.text for cell in row.all("th", "td")[:4]]
+        for table in read_page(html).all("tbody")
+        for row in table.all("tr")
+    ]
+    by_types = ["dep_time", "dep_delay", "tailnum"]
+    assert {row[0]: row[2] for row in rows} == {
+        f"$.{spec.name}": "schema" if spec.name in by_types else "stats"
+        for spec in GOOD.inputs or ()
+    }
+    assert {row[3] for row in rows} == {"100% proven"}
 
 
 def test_the_driver_sees_the_same_flights() -> None:

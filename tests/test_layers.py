@@ -35,6 +35,7 @@ ROWS: dict[str, int] = {
     "spark_sig.compile.arrow": 5,
     "spark_sig.plan": 5,
     "spark_sig.join": 5,
+    "spark_sig.settled": 5,
     "spark_sig.diff": 5,
     "spark_sig.diff.*": 5,
     "spark_sig.planning": 6,

@@ -41,6 +41,7 @@ from spark_sig.report import (
     Transfer,
     Written,
 )
+from spark_sig.settled import Settled
 from spark_sig.tally import Example
 from tests.pages import CONTRASTS, OUTLINE, Node, outline, read_page
 from tests.test_render import FLIGHTS, SIGNATURE, TABLE, any_reports, null_check
@@ -282,6 +283,12 @@ def test_fields_stand_worst_first_with_their_rung_and_what_is_proven() -> None:
         ["schema", "100% proven", "missing_column the whole sourcefound nothing"],
         ["–", "– proven", "not checked"],
     ]
+
+
+def test_fields_that_types_settle_are_fields_too() -> None:
+    free = Settled("$.free", "long (optional)")
+    page = read_page(replace(FLIGHTS, settled=(free,)).to_html())
+    assert rows_of(page)[-1] == ["$.free", "long (optional)", "schema", "100% proven", "none"]
 
 
 def test_examples_are_folded_and_nothing_else_holds_them() -> None:

@@ -38,6 +38,7 @@ from spark_sig.report import (
     policy_fields,
 )
 from spark_sig.schema import ColSpec, Schema, TensorSpec
+from spark_sig.settled import Settled, settled_fields
 from spark_sig.tally import OBSERVED, CheckTally, Example, Tally, cell
 from spark_sig.types import Array, Map, Object, Property
 
@@ -357,6 +358,7 @@ any_reports = some.builds(
     some.lists(texts, max_size=2, unique=True).map(lambda found: tuple(sorted(found))),
     some.none() | audits,
     some.builds(Evidence, texts, some.none() | numbers, texts),
+    settled=some.lists(some.builds(Settled, texts, texts), max_size=2).map(tuple),
 )
 
 
@@ -369,6 +371,37 @@ def test_a_report_comes_back_from_its_document(report: Report) -> None:
     # By text, which tells NaN, decimals and -0.0 apart; evidence included.
     assert repr(found) == repr(report)
     assert report_json(found) == text
+
+
+def test_fields_that_nothing_is_checked_in_are_settled() -> None:
+    free = [ColSpec("long", "d", required=False), ColSpec(Array("long"), "d e", required=False)]
+    report = report_of(Tally.empty(5), schema=Schema([*SPECS, *free]))
+    assert report.settled == (
+        Settled("$.d", "long (optional)"),
+        Settled("$['d e']", "Array(long) (optional)"),
+    )
+    assert (report + report).settled == report.settled
+    finding = Violation("$.d", Code.TYPE, "long (optional)", "string")
+    plan = plan_of(findings=[finding])
+    found = report_of(Tally.empty(5), plan=plan, schema=Schema([*SPECS, *free]))
+    assert [field.path for field in found.settled] == ["$['d e']"]
+
+
+def test_settled_fields_are_those_without_a_check_at_any_depth() -> None:
+    unnamed = Schema([ColSpec(Array("long")), ColSpec("string")])
+    assert [field.path for field in settled_fields(unnamed, ["$[0][*]"])] == ["$[1]"]
+    outputs = settled_fields(unnamed, ["$outputs[1]"], root="$outputs")
+    assert [field.path for field in outputs] == ["$outputs[0]"]
+    inside = Schema([ColSpec(Object([Property("x", "long")]), "a"), ColSpec("long", "ab")])
+    assert [field.path for field in settled_fields(inside, ["$.a.x"])] == ["$.ab"]
+    assert settled_fields(Schema([TensorSpec("float32", (-1, 2))]), []) == ()
+
+
+def test_a_report_of_an_older_release_has_no_settled_fields() -> None:
+    document = report_of(Tally.empty(5)).to_dict()
+    del document["settled"]
+    jsonschema.validate(document, SCHEMA, jsonschema.Draft202012Validator)
+    assert Report.from_dict(document).settled == ()
 
 
 @given(any_reports)

@@ -26,6 +26,7 @@ from spark_sig.report import (
     Written,
     policy_fields,
 )
+from spark_sig.settled import Settled
 from spark_sig.tally import Cell, Example
 
 
@@ -73,6 +74,7 @@ def report_document(report: Report) -> dict[str, Any]:
         "audit": _audit(report.audit),
         "evidence": asdict(report.evidence),
         "transfer": None if report.transfer is None else asdict(report.transfer),
+        "settled": [field._asdict() for field in report.settled],
     }
 
 
@@ -207,6 +209,8 @@ def report_from_document(document: Mapping[str, Any]) -> Report:
             _read_audit(document["audit"]),
             Evidence(**document["evidence"]),
             _read_transfer(document["transfer"]),
+            # reports that were written before there were any have none
+            tuple(Settled(**field) for field in document.get("settled", ())),
         )
         derived = report.derived_remarks
         return replace(report, warnings=tuple(w for w in report.warnings if w not in derived))

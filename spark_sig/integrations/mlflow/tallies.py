@@ -13,6 +13,7 @@ from spark_sig.planner import VIOLATIONS
 from spark_sig.policy import Policy
 from spark_sig.report import CheckResult, Decided, Report, Source
 from spark_sig.schema import Schema
+from spark_sig.settled import settled_fields
 from spark_sig.signature import ModelSignature
 from spark_sig.tally import OBSERVED, CheckTally, Tally
 
@@ -185,7 +186,13 @@ def with_predictions(inputs: Report, found: Violations, outputs: Schema, policy:
     # casts are checked too, where a model gives other types than it declares
     results = _results([*checks, *known.values()], rows.valid)
     rows = replace(rows, valid=rows.valid - found.rows, violating=rows.violating + found.rows)
-    return replace(inputs, rows=rows, checks=(*inputs.checks, *results))
+    settled = settled_fields(outputs, [check.path for check in results], root=OUTPUTS)
+    return replace(
+        inputs,
+        rows=rows,
+        checks=(*inputs.checks, *results),
+        settled=(*inputs.settled, *settled),
+    )
 
 
 def _results(violated: Iterable[Violated], rows: int) -> list[CheckResult]:

@@ -145,11 +145,11 @@ def _map(report: Report, fields: Sequence[Field]) -> Iterator[Element]:
     yield el(
         "section",
         el("h2", "Where it is wrong", id="map"),
-        field_map("fields-map", levels, "Fields in the order of the signature", told),
+        field_map("fields-map", levels, "Fields in the order of their checks", told),
         el(
             "div",
             el("ul", legend, class_="legend"),
-            el("p", "A mark for each field, in the signature's order.", class_="note"),
+            el("p", "A mark for each field, in the order of its checks.", class_="note"),
             el("p", "The more rows violate, the larger it is.", class_="note"),
         ),
         class_="card wide", aria_labelledby="map",

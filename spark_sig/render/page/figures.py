@@ -90,11 +90,15 @@ class CodeCount:
 
 
 def fields_of(report: Report) -> list[Field]:
-    """Return the places that a report is on: worst first, then in the order of its checks."""
+    """Return the places that a report is on: worst first, then in the order of its checks.
+
+    Those that types alone settle come last.
+    """
     by_path: dict[str, list[CheckResult]] = {}
     for check in report.checks:
         by_path.setdefault(check.path, []).append(check)
     found = [_field(report, path, checks) for path, checks in by_path.items()]
+    found += [Field(field.path, (field.expected,), Rung.SCHEMA, 1.0) for field in report.settled]
     # A wrong number of rows is a violation that no check has.
     extra = report.violations[sum(check.violated for check in report.checks) :]
     found += [
