@@ -35,14 +35,16 @@ class Bounds:
     """What holds for every row at a place.
 
     Args:
-        not_null: whether it is never NULL.
+        not_null: whether it is never NULL; a member of a struct, where the struct is present.
         low: no value is less; None where nothing is known.
         high: no value is greater; None where nothing is known.
+        no_nan: whether it is never NaN.
     """
 
     not_null: bool = False
     low: Decimal | None = None
     high: Decimal | None = None
+    no_nan: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,8 @@ class Claim:
         found = known.get(self.place, Bounds())
         if self.no_null:
             return found.not_null
+        if self.no_nan:
+            return found.no_nan
         if self.within is None or found.low is None or found.high is None:
             return False
         return self.within[0] <= found.low and found.high <= self.within[1]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from spark_sig.cli.completion import PROGRAM, answer_shells, completion_command
+from spark_sig.cli.constraints import constraints_command, run_constraints
 from spark_sig.cli.diff import diff_command, run_diff
 from spark_sig.cli.doctor import doctor_command, run_doctor
 from spark_sig.cli.infer import infer_command, run_infer
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = [
     "app",
     "main",
+    "run_constraints",
     "run_diff",
     "run_doctor",
     "run_infer",
@@ -45,6 +47,7 @@ app.command("score")(score_command)
 app.command("infer")(infer_command)
 app.command("show")(show_command)
 app.command("diff")(diff_command)
+app.command("constraints")(constraints_command)
 app.add_typer(report_app, name="report")
 app.command("doctor")(doctor_command)
 app.command("completion")(completion_command)

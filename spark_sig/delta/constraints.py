@@ -9,12 +9,22 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from spark_sig.delta.log import is_classic, spark_errors
+from spark_sig.delta.columns import table_columns, types_of
+from spark_sig.delta.log import (
+    Snapshot,
+    first_line,
+    is_classic,
+    open_snapshot,
+    spark_errors,
+    table_metadata,
+)
+from spark_sig.delta.writers import constraints_were_checked
+from spark_sig.errors import SourceError
 from spark_sig.stats import Bounds, Place
 
 if TYPE_CHECKING:
@@ -35,9 +45,11 @@ def check_bounds(
 
     Floating columns get no bounds, and no upper bound proves that there is no NaN: where a
     constraint is added, Spark skips what Parquet's footers rule out, in which other writers leave
-    NaN out, and NULLs inside of structs, of which NOT NULL is not proven either.
+    NaN out.  That there is none is proven by ``NOT isnan(x)``, for which nothing is skipped.
     Only IS NOT NULL proves NOT NULL: to some writers (delta-rs 0.22) a constraint that is NULL
-    for a row is no violation.
+    for a row is no violation.  Of a member of a struct it is proven by ``s IS NULL OR s.x IS NOT
+    NULL``, as long as Spark wrote all of the rows, which is for the caller to know: others count
+    NULLs inside of structs wrongly.
 
     Args:
         spark: the session; where it has no JVM (Spark Connect) nothing is proven.
@@ -49,7 +61,7 @@ def check_bounds(
     Example:
         >>> constraints = {"delta.constraints.positive": "a > 0"}
         >>> check_bounds(spark, constraints, {("a",): "long"})  # doctest: +SKIP
-        {('a',): Bounds(not_null=False, low=Decimal('0'), high=None)}
+        {('a',): Bounds(not_null=False, low=Decimal('0'), high=None, no_nan=False)}
     """
     texts = [text for key, text in configuration.items() if key.lower().startswith(_PREFIX)]
     if not texts or not is_classic(spark):
@@ -62,6 +74,52 @@ def check_bounds(
     return {place: bounds for place, bounds in found.items() if bounds != Bounds()}
 
 
+def table_constraints(spark: SparkSession, table: str) -> dict[str, str]:
+    """Return the CHECK constraints of a table, by their names in lower case.
+
+    Args:
+        spark: the session.
+        table: the table, as SQL calls it.
+
+    Raises:
+        SourceError: where it cannot be read.
+    """
+    try:
+        rows = spark.sql(f"SHOW TBLPROPERTIES {table}").collect()
+    except spark_errors() as error:
+        raise SourceError(f"the table {table} cannot be read: {first_line(error)}") from error
+    return {
+        key[len(_PREFIX) :].lower(): text for key, text in rows if key.lower().startswith(_PREFIX)
+    }
+
+
+def known_bounds(
+    spark: SparkSession, snapshot: Snapshot, constraints: Mapping[str, str]
+) -> dict[Place, Bounds]:
+    """Return what constraints of a table's version prove of all of its rows; nothing of others'.
+
+    Args:
+        spark: the session.
+        snapshot: the version.
+        constraints: their texts, by name.
+    """
+    if not constraints or not prove_all(spark, snapshot):
+        return {}
+    columns = table_columns(table_metadata(open_snapshot(spark, snapshot)))
+    texts = {_PREFIX + name: text for name, text in constraints.items()}
+    return check_bounds(spark, texts, dict(types_of(columns)))
+
+
+def prove_all(spark: SparkSession, snapshot: Snapshot) -> bool:
+    """Say whether the constraints of a table's version prove anything of its rows.
+
+    Args:
+        spark: the session; with Spark Connect they prove nothing.
+        snapshot: the version.
+    """
+    return is_classic(spark) and constraints_were_checked(spark, open_snapshot(spark, snapshot))
+
+
 def _tighter(one: Bounds, other: Bounds) -> Bounds:
     lows = [bound for bound in (one.low, other.low) if bound is not None]
     highs = [bound for bound in (one.high, other.high) if bound is not None]
@@ -69,6 +127,7 @@ def _tighter(one: Bounds, other: Bounds) -> Bounds:
         one.not_null or other.not_null,
         max(lows, default=None),
         min(highs, default=None),
+        one.no_nan or other.no_nan,
     )
 
 
@@ -77,15 +136,17 @@ def _tighter(one: Bounds, other: Bounds) -> Bounds:
 # The digits before the point that Spark gives to integers where they meet decimals, and bits.
 _INTEGERS = {"byte": (3, 8), "short": (5, 16), "integer": (10, 32), "long": (20, 64)}
 _FLOATS = {"float", "double"}
+# A date is the number of its days since 1970, and compared with dates alone.
+_DATE = "date"
 _DECIMAL = re.compile(r"decimal\((\d+),(-?\d+)\)")
 
 
 @dataclass(frozen=True, slots=True)
 class _Number:
-    """A numeric literal.
+    """A numeric literal, or a date.
 
     Args:
-        value: its value, exact.
+        value: its value, exact; of a date the days since 1970.
         type: its type, as a schema's JSON would have it.
     """
 
@@ -103,12 +164,14 @@ def _digits(kind: str) -> tuple[int, int] | None:
     return None
 
 
-def _compares_exactly(column: str, numbers: Iterable[_Number]) -> bool:
+def _compares_exactly(column: str, numbers: Sequence[_Number]) -> bool:
     """Say whether Spark compares a column with numbers as arithmetic would.
 
     It casts both sides to one type, the column too: a long becomes a double or a float where it
     meets one, and a decimal loses digits where 38 do not hold both.
     """
+    if _DATE in (column, *(number.type for number in numbers)):
+        return {column, *(number.type for number in numbers)} == {_DATE}
     own = _digits(column)
     if own is None:
         return False
@@ -132,10 +195,11 @@ class _Fact:
 
     Args:
         names: the column, as the constraint names it.
-        not_null: whether the constraint is false for NULL; else it is NULL.
+        not_null: whether the constraint is false for NULL; else it is NULL, or true.
         numbers: what it is compared with.
         low: whether it is not below the least of them.
         high: whether it is not above the greatest of them.
+        no_nan: whether the constraint is false for NaN.
     """
 
     names: Place
@@ -143,6 +207,7 @@ class _Fact:
     numbers: tuple[_Number, ...] = ()
     low: bool = False
     high: bool = False
+    no_nan: bool = False
 
 
 class _Columns:
@@ -160,14 +225,14 @@ class _Columns:
         place = self._find(fact.names)
         if place is None:
             return
-        kind, not_null = self._types[place], fact.not_null and len(place) == 1
+        kind = self._types[place]
         if not _compares_exactly(kind, fact.numbers):
-            yield place, Bounds(not_null)
+            yield place, Bounds(fact.not_null, no_nan=fact.no_nan and kind in _FLOATS)
             return
         values = [number.value for number in fact.numbers]
         low = min(values, default=None) if fact.low else None
         high = max(values, default=None) if fact.high else None
-        yield place, Bounds(not_null, low, high)
+        yield place, Bounds(fact.not_null, low, high)
 
     def _find(self, names: Place) -> Place | None:
         if any(len(self._spelled.get(_folded(top), ())) != 1 for top in _tops(names)):
@@ -195,10 +260,15 @@ _COMPARISONS = {
     "LessThanOrEqual": (False, True),
 }
 _SIGNS = {"Cast", "UnaryMinus", "UnaryPositive"}
-_KNOWN = {*_COMPARISONS, *_SIGNS, "Between", "In", "IsNotNull", "IsNull", "Not"}
+_KNOWN = {*_COMPARISONS, *_SIGNS, "And", "Or", "Between", "In", "IsNotNull", "IsNull", "Not"}
+# Functions, by what they are called.
+_FUNCTIONS = {
+    "between": "Between",  # before Spark 4 it is parsed into two comparisons
+    "isnan": "IsNaN",
+}
 
-# No part that is understood is deeper: a comparison with - CAST(literal).
-_DEPTH = 3
+# No part that is understood is deeper: x IS NULL OR a comparison with - CAST(literal) AND another.
+_DEPTH = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,6 +319,12 @@ def _said(node: _Node) -> Iterator[_Fact]:
             yield _Fact(names, not_null=True)
         case _Node("Not", (_Node("IsNull", (_Node("Name", names=names),)),)):
             yield _Fact(names, not_null=True)
+        case _Node("Not", (_Node("IsNaN", (_Node("Name", names=names),)),)):
+            yield _Fact(names, no_nan=True)
+        case _Node("Or", (_Node("IsNull", (_Node("Name", names=names),)), other)) | _Node(
+            "Or", (other, _Node("IsNull", (_Node("Name", names=names),)))
+        ):
+            yield from _where_present(names, other)
         case _Node("In", (_Node("Name", names=names), *listed)):
             yield _Fact(names, numbers=_numbers(listed), low=True, high=True)
         case _Node("Between", (tested, low, high)):
@@ -259,6 +335,19 @@ def _said(node: _Node) -> Iterator[_Fact]:
             yield from _compared(right, left, low=above, high=below)
         case _:
             return
+
+
+def _where_present(names: Place, node: _Node) -> Iterator[_Fact]:
+    """Yield what holds of a place where it is not NULL, and of its members."""
+    if node.kind == "And":
+        for part in node.children:
+            yield from _where_present(names, part)
+        return
+    for fact in _said(node):
+        if _folded(fact.names) == _folded(names):
+            yield replace(fact, not_null=False)
+        elif fact.not_null and _folded(fact.names[:-1]) == _folded(names):
+            yield fact
 
 
 def _compared(one: _Node, other: _Node, *, low: bool, high: bool) -> Iterator[_Fact]:
@@ -286,9 +375,9 @@ def _read(expression: Any, depth: int) -> _Node:
         return _Node("Name", names=tuple(map(str, _items(expression.nameParts()))))
     if kind == "Literal":
         return _Node("Number", number=_literal(expression))
-    if kind == "UnresolvedFunction" and _items(expression.nameParts()) == ["between"]:
-        kind = "Between"  # before Spark 4 it is parsed into two comparisons
-    if kind not in _KNOWN or not depth:
+    if kind == "UnresolvedFunction" and len(parts := _items(expression.nameParts())) == 1:
+        kind = _FUNCTIONS.get(str(parts[0]).lower(), kind)
+    if kind not in (*_KNOWN, *_FUNCTIONS.values()) or not depth:
         return _Node(kind)
     children = tuple(_read(child, depth - 1) for child in _items(expression.children()))
     if kind in _SIGNS and (number := children[0].number):
@@ -308,6 +397,8 @@ def _literal(expression: Any) -> _Number | None:
     kind, value = str(expression.dataType().typeName()), expression.value()
     if value is None:
         return None
+    if kind == _DATE:
+        return _Number(Decimal(value), kind)
     if kind in _FLOATS:
         return _Number(Decimal(value), kind) if math.isfinite(value) else None
     return None if _digits(kind) is None else _Number(Decimal(str(value)), kind)
