@@ -7,6 +7,7 @@ import json
 import os
 import re
 import secrets
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from mlflow.models import ModelSignature as MlflowSignature
 
     from spark_sig.diff import Diff
+    from spark_sig.odcs import Contract
     from spark_sig.policy import Policy
 
 MLMODEL = "MLmodel"
@@ -33,6 +35,9 @@ MODEL_ID = r"m-[0-9a-f]{32}"
 # A place that only MLflow reaches: models:/…, runs:/…, s3://…
 _URI = re.compile(rf"{MODEL_ID}|[a-zA-Z][a-zA-Z0-9+.-]+:/.+", re.DOTALL)
 LOCAL_URI = re.compile(r"file:(?://(?:localhost)?)?(?P<path>/.*)", re.DOTALL)
+
+# A file that holds a data contract, and perhaps the name of one of its schema objects.
+CONTRACT = re.compile(r".+\.ya?ml(?:#.*)?", re.DOTALL | re.IGNORECASE)
 
 _FORMS = "give a .json file, an MLmodel file, or a directory with an MLmodel"
 
@@ -263,7 +268,10 @@ def load_signature(source: SignatureSource) -> ModelSignature:
     Args:
         source: a signature, one of MLflow's among them; its document as a dict or as JSON text; a
             path to a ``.json`` file, to an MLmodel, or to a directory with one; the URI of a model
-            that MLflow keeps (``models:/name@alias``, ``models:/name/3``, ``runs:/…``, ``m-…``).
+            that MLflow keeps (``models:/name@alias``, ``models:/name/3``, ``runs:/…``, ``m-…``);
+            a data contract (ODCS 3) as a dict, or as a file that ends in ``.yaml``, ``.yml`` or
+            ``.json``, where ``contract.yaml#orders`` takes its schema object ``orders``.  What a
+            contract says and a signature does not is warned of.
 
     Raises:
         SignatureError: where there is no signature, or it cannot be read.
@@ -274,10 +282,10 @@ def load_signature(source: SignatureSource) -> ModelSignature:
     """
     if isinstance(source, ModelSignature):
         return source
-    if isinstance(source, Mapping):
-        return ModelSignature.from_dict(source)
     if isinstance(source, str) and source.lstrip()[:1] in ("{", "["):
-        return ModelSignature.from_json(source)
+        source = parse_json(source)
+    if isinstance(source, Mapping):
+        return _from_values(source)
     if type(source).__module__.partition(".")[0] == "mlflow":
         return ModelSignature.from_mlflow(source)
     if not isinstance(source, (str, os.PathLike)) or not os.fspath(source):
@@ -295,10 +303,32 @@ def load_signature(source: SignatureSource) -> ModelSignature:
     path = Path(source)
     path = path / MLMODEL if path.is_dir() else path
     if path.suffix == ".json":
-        return ModelSignature.from_json(read_bytes(path))
+        return _from_values(parse_json(read_bytes(path)))
+    if CONTRACT.fullmatch(os.fspath(source)):
+        from spark_sig.odcs import load_contract
+
+        return _told(load_contract(source))
     from spark_sig.mlmodel import read_signature
 
     return read_signature(path)
+
+
+def _from_values(document: Any) -> ModelSignature:
+    """Read a signature's document, or a data contract."""
+    from spark_sig.odcs import is_contract, read_contract
+
+    return (
+        _told(read_contract(document))
+        if is_contract(document)
+        else ModelSignature.from_dict(document)
+    )
+
+
+def _told(contract: Contract) -> ModelSignature:
+    """Return a contract's signature, and warn of what it leaves unsaid."""
+    for loss in contract.losses:
+        warnings.warn(f"the signature does not say what its contract does: {loss}", stacklevel=4)
+    return contract.signature
 
 
 def read_bytes(path: Path, noun: str = "signature") -> bytes:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from spark_sig.cli.context import started
 from spark_sig.compile.spark import from_spark
-from spark_sig.signature import MLMODEL, MODEL_ID, ModelSignature, load_signature
+from spark_sig.odcs import load_contract
+from spark_sig.signature import CONTRACT, MLMODEL, MODEL_ID, ModelSignature, load_signature
 from spark_sig.sources import resolve
 
 if TYPE_CHECKING:
@@ -37,8 +38,9 @@ def loaded(name: str, session: Callable[[], SparkSession]) -> Loaded:
     """Return the signature of a name.
 
     Args:
-        name: a JSON file or text, an MLmodel or its folder, the URI of a model; or a table, whose
-            signature is what its columns are declared as (no row is read).
+        name: a JSON file or text, an MLmodel or its folder, the URI of a model, a data contract
+            in YAML; or a table, whose signature is what its columns are declared as (no row is
+            read).
         session: makes the Spark session, for tables alone.
 
     Raises:
@@ -46,6 +48,9 @@ def loaded(name: str, session: Callable[[], SparkSession]) -> Loaded:
         SourceError: where Spark does not start, or the table cannot be read.
     """
     if not _is_table(name):
+        if CONTRACT.fullmatch(name):
+            contract = load_contract(name)
+            return Loaded(contract.signature, contract.losses)
         return Loaded(load_signature(name))
     source = resolve(name, spark=started(session), counted=False)
     schema, losses = from_spark(source.frame.schema)
@@ -57,4 +62,5 @@ def _is_table(name: str) -> bool:
     path = Path(name)
     if path.is_dir():
         return not (path / MLMODEL).is_file()
-    return not (path.is_file() or name.lstrip()[:1] in ("{", "[") or _MODEL.fullmatch(name))
+    is_file = path.is_file() or name.lstrip()[:1] in ("{", "[")
+    return not (is_file or _MODEL.fullmatch(name) or CONTRACT.fullmatch(name))

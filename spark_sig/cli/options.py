@@ -12,7 +12,8 @@ Table = Annotated[
 Version = Annotated[int | None, typer.Option(help="Version of a Delta table.")]
 Timestamp = Annotated[str | None, typer.Option(help="Time to take the table at.")]
 Signature = Annotated[
-    str | None, typer.Option(help="Signature: JSON file, MLmodel, its folder, JSON text.")
+    str | None,
+    typer.Option(help="Signature: JSON file or text, MLmodel or its folder, ODCS contract."),
 ]
 Side = Annotated[str | None, typer.Option(help="inputs or outputs.")]
 Report = Annotated[
@@ -42,5 +43,7 @@ ShowValues = Annotated[bool | None, typer.Option(help="Whether values may stand 
 Examples = Annotated[int | None, typer.Option(help="Examples per check.")]
 
 # What stands where a signature is read from whatever has one.
-ANY_SIGNATURE = "JSON file or text, MLmodel or its folder, URI of a model, or a table."
+ANY_SIGNATURE = (
+    "JSON file or text, MLmodel or its folder, ODCS contract, URI of a model, or a table."
+)
 Json = Annotated[bool, typer.Option("--json", help="Write JSON.")]

@@ -23,7 +23,7 @@ def show_command(
     form: Annotated[Form, typer.Option(help="How it is written.")] = Form.TABLE,
     json: options.Json = False,
 ) -> None:
-    """Show a signature: as a table, JSON, an Arrow schema, Spark's DDL, or MLflow's YAML.
+    """Show a signature: as a table, JSON, an Arrow schema, Spark's DDL, MLflow's YAML, a contract.
 
     Of a table it is the signature of its columns as they are declared; no row is read.
 
@@ -32,6 +32,8 @@ def show_command(
         spark-sig show model/MLmodel --form spark
 
         spark-sig show models:/delays@champion --json
+
+        spark-sig show lake.flights --form odcs
     """
     raise typer.Exit(run_show(signature, Form.JSON if json else form, session_of(context)))
 

@@ -12,6 +12,7 @@ import yaml
 
 from spark_sig.compile.arrow import to_arrow
 from spark_sig.errors import assert_never
+from spark_sig.odcs import contract_yaml
 from spark_sig.render.signature import tables
 from spark_sig.render.text import aligned_rows, printable
 from spark_sig.signature import SIDES, ModelSignature
@@ -31,6 +32,7 @@ class Form(Enum):
     ARROW = "arrow"
     SPARK = "spark"
     MLFLOW = "mlflow"
+    ODCS = "odcs"
 
 
 def signature_form(signature: ModelSignature, form: Form) -> str:
@@ -40,7 +42,8 @@ def signature_form(signature: ModelSignature, form: Form) -> str:
         signature: the signature.
         form: ``TABLE``: lines to read; ``JSON``: MLflow's document, its sides as JSON values and
             not as text; ``ARROW``: the Arrow schema of each side; ``SPARK``: the columns of each
-            side as Spark's DDL; ``MLFLOW``: the block of an MLmodel file.
+            side as Spark's DDL; ``MLFLOW``: the block of an MLmodel file; ``ODCS``: a data
+            contract of the Open Data Contract Standard.
 
     Raises:
         SignatureError: where Arrow or Spark has no type for a tensor.
@@ -64,6 +67,8 @@ def signature_form(signature: ModelSignature, form: Form) -> str:
         case Form.MLFLOW:
             block = {"signature": signature.to_dict()}
             return yaml.safe_dump(block, sort_keys=False, width=sys.maxsize).strip()
+        case Form.ODCS:
+            return contract_yaml(signature).rstrip()
         case _:
             assert_never(form)
 
