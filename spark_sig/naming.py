@@ -37,6 +37,25 @@ def member_path(parent: str, name: str) -> str:
     return f"{parent}['{quoted}']"
 
 
+_FIRST = re.compile(r"\$(?:\.(?P<plain>\w+)|\['(?P<quoted>(?:[^'\\]|\\.)*)'\])")
+
+
+def column_of(path: str) -> str | None:
+    """Return the name of the column that a path leads into; None where it has none.
+
+    Example:
+        >>> column_of("$.orders[*].price"), column_of("$['it\\'s']"), column_of("$[0]")
+        ('orders', "it's", None)
+    """
+    found = _FIRST.match(path)
+    if found is None:
+        return None
+    if found["plain"] is not None:
+        return found["plain"]
+    text = found["quoted"].replace("\\'", "'").replace('"', '\\"')
+    return str(json.loads(f'"{text}"'))
+
+
 def folded(policy: Policy, name: str) -> str:
     """Return a name as the policy compares it."""
     return name if policy.case == "sensitive" else name.lower()
