@@ -33,6 +33,60 @@ class Rung(str, Enum):
         return self.value
 
 
+class Reason(str, Enum):
+    """Why a check, or a field, goes to its rung.
+
+    Each has one rung: what a plan does and what it says of it cannot differ.
+    """
+
+    TYPES = "types"  # no value of the source's type violates or has to be changed
+    NOT_NULL = "not_null"  # a NOT NULL constraint that Delta enforces
+    CONSTRAINT = "constraint"  # a CHECK constraint that Delta enforces
+    FLAG = "flag"  # a nullable=False flag that nothing enforces
+    STATISTICS = "statistics"  # file statistics prove it
+    REMEMBERED = "remembered"  # an earlier run found it so
+    SCAN = "scan"  # Spark's own scan gives the very same verdict
+    DRIVER = "driver"  # the values are on the driver already
+    ENGINE = "engine"  # engine="arrow"
+    VALUES = "values"  # Policy.show_values: only one rung renders values
+    ELEMENT = "element"  # inside an array or a map
+    LENGTH = "length"  # the shape of a tensor
+    VECTOR = "vector"  # inside a Spark ML vector
+    TEXT = "text"  # numbers in text, whose grammar is ours
+    DECIMAL = "decimal"  # decimals to floats, which Spark compares by their shortest text
+    COLUMN = "column"  # another check of the same column needs Arrow
+    NAMES = "names"  # members of structs that SQL cannot name
+    REBUILT = "rebuilt"  # a list, map or tensor that comes out as another type
+
+    @property
+    def rung(self) -> Rung:
+        """What decides for this reason."""
+        return RUNGS[self]
+
+
+# The rung of each reason.
+RUNGS: dict[Reason, Rung] = {
+    Reason.TYPES: Rung.SCHEMA,
+    Reason.NOT_NULL: Rung.SCHEMA,
+    Reason.CONSTRAINT: Rung.SCHEMA,
+    Reason.FLAG: Rung.ASSUMED,
+    Reason.STATISTICS: Rung.STATS,
+    Reason.REMEMBERED: Rung.LEDGER,
+    Reason.SCAN: Rung.CATALYST,
+    Reason.DRIVER: Rung.ARROW,
+    Reason.ENGINE: Rung.ARROW,
+    Reason.VALUES: Rung.ARROW,
+    Reason.ELEMENT: Rung.ARROW,
+    Reason.LENGTH: Rung.ARROW,
+    Reason.VECTOR: Rung.ARROW,
+    Reason.TEXT: Rung.ARROW,
+    Reason.DECIMAL: Rung.ARROW,
+    Reason.COLUMN: Rung.ARROW,
+    Reason.NAMES: Rung.ARROW,
+    Reason.REBUILT: Rung.ARROW,
+}
+
+
 class Check(NamedTuple):
     """One way in which rows can violate a plan; its place in ``EnforcementPlan.checks`` is its id.
 
@@ -40,13 +94,18 @@ class Check(NamedTuple):
         path: place in a row, ``[*]`` standing for any element.
         code: what is wrong where it fails.
         expected: what the signature asks for.
-        rung: what decides it.
+        reason: why it is decided where it is.
     """
 
     path: str
     code: Code
     expected: str
-    rung: Rung
+    reason: Reason
+
+    @property
+    def rung(self) -> Rung:
+        """What decides it."""
+        return self.reason.rung
 
     @property
     def live(self) -> bool:
@@ -228,7 +287,7 @@ class FieldPlan(NamedTuple):
         source: place among the source's columns; None where it is missing, optional and filled.
         source_name: its name there; empty where it is missing.
         node: what is done with its values.
-        rung: the cheapest rung that can do all of it.
+        reason: why all of it is done on the rung that it is done on, the cheapest that can.
     """
 
     name: str
@@ -236,7 +295,12 @@ class FieldPlan(NamedTuple):
     source: int | None
     source_name: str
     node: Node
-    rung: Rung
+    reason: Reason
+
+    @property
+    def rung(self) -> Rung:
+        """The cheapest rung that can do all of it."""
+        return self.reason.rung
 
 
 class EnforcementPlan(NamedTuple):

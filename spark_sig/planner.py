@@ -10,7 +10,7 @@ import pyarrow as pa
 from spark_sig.compile.arrow import arrow_type
 from spark_sig.errors import Code, SignatureError
 from spark_sig.naming import member_path
-from spark_sig.plan import Anything, EnforcementPlan, FieldPlan, Nulls, Rung
+from spark_sig.plan import Anything, EnforcementPlan, FieldPlan, Nulls, Reason
 from spark_sig.planning.draft import Draft, Engine
 from spark_sig.planning.matching import (
     HINTS,
@@ -138,7 +138,7 @@ def _missing(draft: Draft, source: pa.Schema, spec: Spec, name: str, path: str) 
         draft.find(path, Code.MISSING_COLUMN, repr(unnamed), "nothing", hint)
     elif draft.policy.fill_missing and isinstance(spec, ColSpec):
         output = arrow_type(spec.type)
-        return FieldPlan(name, path, None, "", Nulls(pa.null(), output), Rung.SCHEMA)
+        return FieldPlan(name, path, None, "", Nulls(pa.null(), output), Reason.TYPES)
     return None
 
 

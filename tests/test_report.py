@@ -20,7 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from spark_sig.errors import Code, SignatureError, Violation
-from spark_sig.plan import Check, EnforcementPlan, Rung
+from spark_sig.plan import Check, EnforcementPlan, Reason, Rung
 from spark_sig.policy import Policy
 from spark_sig.render.document import report_document, report_from_document, report_json
 from spark_sig.report import (
@@ -46,10 +46,10 @@ SCHEMA = json.loads((files("spark_sig.render") / "report.schema.json").read_text
 SIGNATURE = "0123456789abcdef" * 4
 TABLE = Source("delta", "/t", "id", 3, 2, True)
 CHECKS = (
-    Check("$.a", Code.NULL, "long (required)", Rung.CATALYST),
-    Check("$.a", Code.CAST, "long (required)", Rung.ARROW),
-    Check("$.b[*]", Code.NULL, "double (required)", Rung.ARROW),
-    Check("$.c", Code.NULL, "string (required)", Rung.SCHEMA),
+    Check("$.a", Code.NULL, "long (required)", Reason.SCAN),
+    Check("$.a", Code.CAST, "long (required)", Reason.COLUMN),
+    Check("$.b[*]", Code.NULL, "double (required)", Reason.ELEMENT),
+    Check("$.c", Code.NULL, "string (required)", Reason.NOT_NULL),
 )
 SPECS = Schema([ColSpec("long", "a"), ColSpec(Array("double"), "b"), ColSpec("string", "c")])
 

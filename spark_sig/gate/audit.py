@@ -10,7 +10,7 @@ from spark_sig.delta.log import spark_errors
 from spark_sig.errors import Code
 from spark_sig.gate.proofs import Proofs
 from spark_sig.gate.scan import explained, tally_parts
-from spark_sig.plan import EnforcementPlan, Rung
+from spark_sig.plan import EnforcementPlan, Reason
 from spark_sig.report import Audit, Lie
 from spark_sig.tally import Tally
 
@@ -56,7 +56,7 @@ def _plan_for(proofs: Proofs, group: Group) -> EnforcementPlan:
     checks = list(proofs.asked.checks)
     for check, proof in proofs.known(group).items():
         if not proof.decided:
-            checks[check] = checks[check]._replace(rung=Rung.STATS)
+            checks[check] = checks[check]._replace(reason=Reason.STATISTICS)
     return proofs.asked._replace(checks=tuple(checks))
 
 

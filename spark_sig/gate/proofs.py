@@ -11,7 +11,7 @@ from spark_sig.delta.files import Group, read_groups
 from spark_sig.delta.log import spark_errors
 from spark_sig.delta.query import Query
 from spark_sig.gate.scan import explained
-from spark_sig.plan import EnforcementPlan, Rung
+from spark_sig.plan import EnforcementPlan, Reason, Rung
 from spark_sig.report import Decided
 from spark_sig.sources import Resolved
 from spark_sig.stats import Claim, Proof
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 # What a report says of statistics that were not asked.
 OFF = "off"
 
-_RUNGS = {Proof.PROVEN: Rung.STATS, Proof.REMEMBERED: Rung.LEDGER}
+_REASONS = {Proof.PROVEN: Reason.STATISTICS, Proof.REMEMBERED: Reason.REMEMBERED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +137,7 @@ class Proofs:
         checks = list(self.plan.checks)
         for check, proof in self.known(group).items():
             if proof.decided:
-                checks[check] = checks[check]._replace(rung=_RUNGS[proof])
+                checks[check] = checks[check]._replace(reason=_REASONS[proof])
         return self.plan._replace(checks=tuple(checks))
 
     def refutations(self, refuted: Iterable[int]) -> dict[int, tuple[Decided, ...]]:
@@ -160,10 +160,10 @@ class Proofs:
         }
         for place, at in enumerate(self.checks):
             parts = []
-            for proof, rung in _RUNGS.items():
+            for proof, reason in _REASONS.items():
                 if mine := [group for group in self.groups if group.proof(place) is proof]:
                     rows = sum(group.rows for group in mine)
-                    parts.append(Decided(rung, rows, sum(group.files for group in mine)))
+                    parts.append(Decided(reason.rung, rows, sum(group.files for group in mine)))
             if left := files - sum(part.files or 0 for part in parts):
                 # Where a log lies there may be fewer rows than were proven.
                 rows = max(0, total - sum(part.rows for part in parts))

@@ -45,7 +45,7 @@ from spark_sig.engines.footers import footers_of, listed_files, wanted_leaves, w
 from spark_sig.errors import SourceError
 from spark_sig.gate.memory import Memory
 from spark_sig.gate.proofs import OFF, Proofs
-from spark_sig.plan import EnforcementPlan, Rung
+from spark_sig.plan import EnforcementPlan, Reason
 from spark_sig.planning.claims import check_claims
 from spark_sig.sources import Resolved
 from spark_sig.stats import Bounds, Claim, Place, Proof
@@ -225,7 +225,7 @@ def _constrained(
     checks = list(plan.checks)
     for check, asked in claims.items() if known else ():
         if all(claim.holds(known) for claim in asked) and checks[check].scanned:
-            checks[check] = checks[check]._replace(rung=Rung.SCHEMA)
+            checks[check] = checks[check]._replace(reason=Reason.CONSTRAINT)
     return plan._replace(checks=tuple(checks))
 
 

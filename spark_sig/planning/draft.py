@@ -7,11 +7,10 @@ from typing import Literal
 
 import pyarrow as pa
 
-from spark_sig.casts import Kind
 from spark_sig.errors import Code, Violation, assert_never
 from spark_sig.naming import IMPOSED, label, type_name
-from spark_sig.plan import Check, Node, Rung
-from spark_sig.planning.rungs import catalyst_decides, node_checks, node_rung
+from spark_sig.plan import Check, Node, Reason, Rung
+from spark_sig.planning.rungs import decide, node_checks, null_reason
 from spark_sig.policy import Policy
 from spark_sig.types import AnyType, Array, ColumnType, DataType, Map, Object, SparkMLVector
 
@@ -38,13 +37,21 @@ class Draft:
     checks: list[Check] = field(default_factory=list)
     findings: list[Violation] = field(default_factory=list)
 
-    def check(self, path: str, code: Code, expected: str, rung: Rung) -> int:
+    def check(self, path: str, code: Code, expected: str, reason: Reason) -> int:
         """Add a check and return its id."""
-        # Values are shown by the reference rung alone: two renderings would differ.
-        if rung is Rung.CATALYST and (self.engine == "arrow" or self.policy.show_values):
-            rung = Rung.ARROW
-        self.checks.append(Check(path, code, expected, rung))
+        if reason.rung is Rung.CATALYST:
+            if self.engine == "arrow":
+                reason = self._asked
+            # Values are shown by the reference rung alone: two renderings would differ.
+            elif self.policy.show_values:
+                reason = Reason.VALUES
+        self.checks.append(Check(path, code, expected, reason))
         return len(self.checks) - 1
+
+    @property
+    def _asked(self) -> Reason:
+        """Why all is done in Arrow: values on the driver know no other rung."""
+        return Reason.ENGINE if self.spark else Reason.DRIVER
 
     def find(self, path: str, code: Code, expected: str, observed: str, remedy: str = "") -> None:
         """Add a finding."""
@@ -71,13 +78,13 @@ class Draft:
         """Add the check that a value is not null, where NULL violates."""
         if not rejects:
             return None
-        return self.check(path, Code.NULL, label(target, True), self.null_rung(path, source))
+        return self.check(path, Code.NULL, label(target, True), self.null_reason(path, source))
 
     def vector_nan_check(self, path: str, expected: str) -> int | None:
         """Add the check that no value of a Spark ML vector is NaN, where NaN violates."""
         if self.policy.nan != "reject":
             return None
-        return self.check(f"{path}[*]", Code.NULL, expected, Rung.ARROW)
+        return self.check(f"{path}[*]", Code.NULL, expected, Reason.VECTOR)
 
     def rejects_null(self, target: ColumnType, required: bool, member: bool) -> bool:
         """Say whether NULL violates.
@@ -100,29 +107,23 @@ class Draft:
             case _:
                 assert_never(target)
 
-    def null_rung(self, path: str, source: pa.Field) -> Rung:
-        """Find the cheapest rung that decides that a value is not null."""
-        if self.spark and not source.nullable:
-            imposed = IMPOSED in (source.metadata or {})
-            known = self.enforced and not imposed and "[*]" not in path
-            return Rung.SCHEMA if known else Rung.ASSUMED
-        return Rung.ARROW if "[*]" in path else Rung.CATALYST
+    def null_reason(self, path: str, source: pa.Field) -> Reason:
+        """Say why the check that a value is not null goes to the cheapest rung that decides it."""
+        assumed = self.spark and not source.nullable
+        enforced = self.enforced and IMPOSED not in (source.metadata or {})
+        return null_reason(path, assumed=assumed, enforced=enforced)
 
-    def row_rung(self, path: str, kind: Kind, target: Kind) -> Rung:
-        """Find the cheapest rung that decides and carries out a cast."""
-        if "[*]" in path or not catalyst_decides(kind, target):
-            return Rung.ARROW
-        return Rung.CATALYST
-
-    def settle(self, node: Node) -> Rung:
+    def settle(self, node: Node) -> Reason:
         """Find the cheapest rung that can do all that a field needs, and note it in its checks.
 
         The arrow rung makes all of a field's checks on rows once it makes one.
         """
-        rung = Rung.ARROW if self.engine == "arrow" else node_rung(node, self.checks)
-        if rung is not Rung.ARROW:
-            return rung
+        reason = self._asked if self.engine == "arrow" else decide(node, self.checks)
+        if reason.rung is not Rung.ARROW:
+            return reason
+        # Why one check needs Arrow is no reason for another one, but that it is of the column.
+        shared = reason if reason in (Reason.NAMES, Reason.REBUILT) else Reason.COLUMN
         for index in node_checks(node):
             if self.checks[index].rung is Rung.CATALYST:
-                self.checks[index] = self.checks[index]._replace(rung=Rung.ARROW)
-        return Rung.ARROW
+                self.checks[index] = self.checks[index]._replace(reason=shared)
+        return reason

@@ -1,4 +1,4 @@
-"""Rungs: the cheapest that can do what a node needs."""
+"""Rungs: the cheapest that can do what a node needs, and why it is that one."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from spark_sig.plan import (
     MapOf,
     Node,
     Nulls,
+    Reason,
     Rung,
     StructOf,
     TensorOf,
@@ -22,15 +23,37 @@ from spark_sig.plan import (
 )
 
 
-def catalyst_decides(kind: Kind, target: Kind) -> bool:
-    """Say whether Catalyst can decide and carry out a cast with the very same verdicts.
+def null_reason(path: str, *, assumed: bool, enforced: bool) -> Reason:
+    """Say why the check that a value is not null goes to the cheapest rung that decides it.
 
-    Left to Arrow: strings, whose grammar is ours, and decimals to floats, as Spark compares
-    those by their shortest decimal text.
+    Args:
+        path: the value's place.
+        assumed: whether Spark calls the place nullable=False, and folds every check of it away.
+        enforced: whether somebody enforces that flag, outside of arrays and maps.
+    """
+    inside = "[*]" in path
+    if assumed:
+        return Reason.NOT_NULL if enforced and not inside else Reason.FLAG
+    return Reason.ELEMENT if inside else Reason.SCAN
+
+
+def row_reason(path: str, kind: Kind, target: Kind) -> Reason:
+    """Say why a cast goes to the cheapest rung that decides it and carries it out."""
+    return Reason.ELEMENT if "[*]" in path else cast_reason(kind, target)
+
+
+def cast_reason(kind: Kind, target: Kind) -> Reason:
+    """Say why a cast of a value that SQL can name goes to its rung.
+
+    Left to Arrow is what Catalyst would not decide with the very same verdicts: strings, whose
+    grammar is ours, and decimals to floats, as Spark compares those by their shortest decimal
+    text.
     """
     if kind is Kind.STRING and target is not Kind.STRING:
-        return False
-    return not (kind is Kind.DECIMAL and target in SIGNIFICAND)
+        return Reason.TEXT
+    if kind is Kind.DECIMAL and target in SIGNIFICAND:
+        return Reason.DECIMAL
+    return Reason.SCAN
 
 
 def node_checks(node: Node) -> Iterable[int]:
@@ -66,28 +89,28 @@ def node_checks(node: Node) -> Iterable[int]:
             assert_never(node)
 
 
-def node_rung(node: Node, checks: Sequence[Check]) -> Rung:
-    """Find the cheapest rung that makes a node's checks and its output."""
-    live = [checks[check].rung for check in node_checks(node) if checks[check].live]
-    if Rung.ARROW in live:
-        return Rung.ARROW
+def decide(node: Node, checks: Sequence[Check]) -> Reason:
+    """Find the cheapest rung that makes a node's checks and its output, and say why it is that."""
+    live = [checks[check] for check in node_checks(node) if checks[check].live]
+    for check in live:
+        if check.rung is Rung.ARROW:
+            return check.reason
     if is_identity(node) and not live:
-        return Rung.SCHEMA
+        return Reason.TYPES
     if not _addressable(node):
-        return Rung.ARROW
+        return Reason.NAMES
     if is_identity(node):
-        return Rung.CATALYST
+        return Reason.SCAN
     match node:
         case Leaf():
-            decided = catalyst_decides(node.kind, node.target)
-            return Rung.CATALYST if decided else Rung.ARROW
+            return cast_reason(node.kind, node.target)
         case Nulls():
-            return Rung.CATALYST
+            return Reason.SCAN
         case StructOf():
-            inner = {node_rung(member.node, checks) for member in node.members}
-            return Rung.ARROW if Rung.ARROW in inner else Rung.CATALYST
+            inner = [decide(member.node, checks) for member in node.members]
+            return next((r for r in inner if r.rung is Rung.ARROW), Reason.SCAN)
         case Anything() | ListOf() | MapOf() | VectorOf() | TensorOf():
-            return Rung.ARROW
+            return Reason.REBUILT
         case _:
             assert_never(node)
 

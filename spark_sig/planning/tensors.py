@@ -8,8 +8,9 @@ import pyarrow.types as pat
 from spark_sig.casts import CARRIERS, SIGNIFICAND, Cast, Kind, dtype_kind, kind_of
 from spark_sig.errors import Code, SignatureError
 from spark_sig.naming import VECTOR, is_list, opaque_type, spark_type, tensor_label, type_name
-from spark_sig.plan import Anything, Leaf, Node, Rung, TensorOf, VectorOf
+from spark_sig.plan import Anything, Leaf, Node, Reason, TensorOf, VectorOf
 from spark_sig.planning.draft import Draft
+from spark_sig.planning.rungs import row_reason
 from spark_sig.schema import Schema, TensorSpec
 
 
@@ -27,7 +28,7 @@ def plan_tensor(draft: Draft, source: pa.Field, spec: TensorSpec, path: str) -> 
     expected = tensor_label(spec.type, dims)
     kind = dtype_kind(spec.type)
     if spec.type.kind == "O" and not dims:
-        null = draft.check(path, Code.NULL, expected, draft.null_rung(path, source))
+        null = draft.check(path, Code.NULL, expected, draft.null_reason(path, source))
         return Anything(source.type, source.type, null)
     if kind is None:
         raise SignatureError(
@@ -36,8 +37,8 @@ def plan_tensor(draft: Draft, source: pa.Field, spec: TensorSpec, path: str) -> 
             remedy="enforce it on the driver, or change the tensor's dtype",
         )
     if spark_type(source) == VECTOR and kind is Kind.FLOAT64 and len(dims) == 1:
-        null = draft.check(path, Code.NULL, expected, draft.null_rung(path, source))
-        shape = draft.check(path, Code.SHAPE, expected, Rung.ARROW) if dims[0] >= 0 else None
+        null = draft.check(path, Code.NULL, expected, draft.null_reason(path, source))
+        shape = draft.check(path, Code.SHAPE, expected, Reason.LENGTH) if dims[0] >= 0 else None
         length = dims[0] if dims[0] >= 0 else None
         nan = draft.vector_nan_check(path, expected)
         return VectorOf(source.type, source.type, length, null, shape, nan)
@@ -55,16 +56,16 @@ def plan_tensor(draft: Draft, source: pa.Field, spec: TensorSpec, path: str) -> 
         return None
     if not dims:
         return _element(draft, element, kind, stored, source, path, expected, dims)
-    null = draft.check(path, Code.NULL, expected, draft.null_rung(path, source))
+    null = draft.check(path, Code.NULL, expected, draft.null_reason(path, source))
     flat = depth != len(dims)
     inner = (
         None
         if flat or depth == 1
-        else draft.check(path + "[*]" * (depth - 1), Code.NULL, expected, Rung.ARROW)
+        else draft.check(path + "[*]" * (depth - 1), Code.NULL, expected, Reason.ELEMENT)
     )
     shape = None
     if any(dim >= 0 for dim in dims):
-        shape = draft.check(path, Code.SHAPE, expected, Rung.ARROW)
+        shape = draft.check(path, Code.SHAPE, expected, Reason.LENGTH)
     item = _element(draft, element, kind, stored, source, path + "[*]" * depth, expected, dims)
     return TensorOf(source.type, source.type, dims, flat, item, null, inner, shape)
 
@@ -79,18 +80,18 @@ def _element(
     expected: str,
     dims: tuple[int, ...],
 ) -> Leaf:
-    rung = Rung.ARROW if dims else draft.row_rung(path, stored, kind)
+    reason = Reason.ELEMENT if dims else row_reason(path, stored, kind)
     # Elements are never null, whatever the policy says of columns.
     if draft.policy.nan == "reject" and kind in SIGNIFICAND:
-        null = nan = draft.check(path, Code.NULL, expected, rung)
+        null = nan = draft.check(path, Code.NULL, expected, reason)
     else:
         nan = None
         null = draft.check(
-            path, Code.NULL, expected, draft.null_rung(path, source if not dims else element)
+            path, Code.NULL, expected, draft.null_reason(path, source if not dims else element)
         )
     failure = None
     if stored is not kind:
-        failure = draft.check(path, Code.CAST, expected, rung)
+        failure = draft.check(path, Code.CAST, expected, reason)
     cast = Cast.IDENTITY if stored is kind else Cast.CHECKED
     return Leaf(
         element.type,

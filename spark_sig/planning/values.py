@@ -27,13 +27,14 @@ from spark_sig.plan import (
     Member,
     Node,
     Nulls,
-    Rung,
+    Reason,
     StructOf,
     VectorOf,
     is_identity,
 )
 from spark_sig.planning.draft import Draft
 from spark_sig.planning.matching import HINTS, near_miss
+from spark_sig.planning.rungs import row_reason
 from spark_sig.types import AnyType, Array, ColumnType, DataType, Map, Object, SparkMLVector
 
 
@@ -100,15 +101,13 @@ def _leaf(
     null, nan = None, None
     if draft.policy.nan == "reject" and kind in SIGNIFICAND and native in SIGNIFICAND:
         # NULL and NaN are one check, and no constraint on NULL proves it.
-        nan = draft.check(
-            path, Code.NULL, label(target, required), draft.row_rung(path, kind, native)
-        )
+        nan = draft.check(path, Code.NULL, label(target, required), row_reason(path, kind, native))
         null = None if nullable else nan
     else:
         null = draft.null_check(path, target, rejects, source)
     failure = None
     if cast is Cast.CHECKED:
-        failure = draft.check(path, Code.CAST, repr(target), draft.row_rung(path, kind, native))
+        failure = draft.check(path, Code.CAST, repr(target), row_reason(path, kind, native))
     return Leaf(
         source.type,
         output,
@@ -228,7 +227,7 @@ def _vector(
         draft.mismatch(path, target, required, source)
         return None
     null = draft.null_check(path, target, rejects, source)
-    element = draft.check(f"{path}[*]", Code.NULL, label(DataType.double, True), Rung.ARROW)
+    element = draft.check(f"{path}[*]", Code.NULL, label(DataType.double, True), Reason.ELEMENT)
     nan = element if draft.policy.nan == "reject" else None
     value = source.type.value_type
     leaf = Leaf(value, value, Kind.FLOAT64, Kind.FLOAT64, Cast.IDENTITY, element, nan)
