@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from spark_sig.engines.local import enforce
     from spark_sig.errors import SignatureError
     from spark_sig.example import InputExample
+    from spark_sig.explaining import explain
+    from spark_sig.explanation import Explanation
     from spark_sig.fits import Fit, Preflight, preflight
     from spark_sig.gate import validate
     from spark_sig.infer.signature import infer_signature
@@ -39,6 +41,7 @@ _HOMES = {
     "ConformBatches": "quarantine",
     "DataType": "types",
     "Diff": "diff",
+    "Explanation": "explanation",
     "Fit": "fits",
     "Inference": "inference",
     "InputExample": "example",
@@ -60,6 +63,7 @@ _HOMES = {
     "enforce_model": "integrations.mlflow.guard",
     "enforce_params": "params",
     "enforce_signature": "rows",
+    "explain": "explaining",
     "infer_signature": "infer.signature",
     "infer_table": "infer.table",
     "preflight": "fits",
@@ -79,6 +83,7 @@ __all__ = [
     "ConformBatches",
     "DataType",
     "Diff",
+    "Explanation",
     "Fit",
     "Inference",
     "InputExample",
@@ -100,6 +105,7 @@ __all__ = [
     "enforce_model",
     "enforce_params",
     "enforce_signature",
+    "explain",
     "infer_signature",
     "infer_table",
     "preflight",

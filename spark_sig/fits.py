@@ -27,7 +27,7 @@ from spark_sig.naming import (
 from spark_sig.plan import EnforcementPlan, Leaf, TensorOf
 from spark_sig.planner import plan_enforcement
 from spark_sig.planning.tensors import stacked_columns
-from spark_sig.policy import Policy, policy_of
+from spark_sig.policy import Casts, Policy, policy_of
 from spark_sig.schema import ColSpec, Schema, Spec, TensorSpec
 from spark_sig.signature import load_signature
 from spark_sig.sources import resolve
@@ -101,6 +101,11 @@ class Preflight:
 
         return preflight_text(self)
 
+    def _repr_html_(self) -> str:
+        from spark_sig.render.fits import preflight_html
+
+        return preflight_html(self)
+
 
 def preflight(
     data: Data,
@@ -142,23 +147,25 @@ def preflight(
         if check.live:
             checks[check.path] = (*checks.get(check.path, ()), check.code.value)
     found = [
-        replace(fit, checks=checks.get(fit.path, ())) for fit in _Comparison(plan, schema).fits()
+        replace(fit, checks=checks.get(fit.path, ())) for fit in Comparison(plan, schema).fits()
     ]
     return Preflight(tuple(found), plan.findings)
 
 
-class _Comparison:
+class Comparison:
     """A source's columns beside a schema.
 
     Args:
         plan: made for the source and the schema.
         schema: what the source has to fit.
+        spark: whether the source is one of Spark's.
     """
 
-    def __init__(self, plan: EnforcementPlan, schema: Schema) -> None:
+    def __init__(self, plan: EnforcementPlan, schema: Schema, *, spark: bool = True) -> None:
         self._source = plan.source
         self._schema = schema
         self._policy = plan.policy
+        self._spark = spark
         self._findings = {found.path: found for found in plan.findings}
 
     def fits(self) -> Iterator[Fit]:
@@ -201,7 +208,7 @@ class _Comparison:
     ) -> Iterator[Fit]:
         stacked = stacked_columns(self._source, Schema([spec]))
         if stacked is None:
-            plan = _plan(self._source, Schema([spec]), self._policy)
+            plan = self._planned(self._source, spec)
             yield self._single(path, column, spec, plan)
             return
         for place, one in enumerate(stacked):  # columns side by side are one tensor
@@ -211,7 +218,7 @@ class _Comparison:
                 continue
             taken.add(place)
             column = self._source.field(place)
-            plan = _plan(pa.schema([column]), Schema([one]), self._policy)
+            plan = self._planned(pa.schema([column]), one)
             yield self._single(path, column, one, plan)
 
     def _value(
@@ -236,7 +243,7 @@ class _Comparison:
             case _:
                 spec = ColSpec(target, _ALONE, required)
                 alone = pa.schema([source.with_name(_ALONE)])
-                plan = _plan(alone, Schema([spec]), self._policy)
+                plan = self._planned(alone, spec)
                 yield self._single(path, source, spec, plan)
 
     def _members(self, path: str, source: pa.Field, target: Object) -> Iterator[Fit]:
@@ -259,7 +266,7 @@ class _Comparison:
         observed, expected = type_name(source), _expected(spec)
         if plan.findings:
             note = plan.findings[0].remedy
-            by_value = plan.policy.casts == "safe" and not _by_value(plan, spec).findings
+            by_value = plan.policy.casts == "safe" and not self._by_value(plan, spec).findings
             level = Compatibility.LOSSY if by_value else Compatibility.BREAKING
             return Fit(path, observed, expected, level, note)
         if opaque_type(source) is not None:
@@ -273,14 +280,15 @@ class _Comparison:
             return Fit(path, observed, expected, Compatibility.WIDENING)
         return Fit(path, observed, expected, Compatibility.LOSSY, "by value")
 
+    def _planned(
+        self, source: pa.Schema, spec: Spec, casts: Casts | None = None
+    ) -> EnforcementPlan:
+        # What the schema does not name is judged apart.
+        policy = replace(self._policy, extra="drop", casts=casts or self._policy.casts)
+        return plan_enforcement(source, Schema([spec]), policy, spark=self._spark)
 
-def _plan(source: pa.Schema, schema: Schema, policy: Policy) -> EnforcementPlan:
-    # What the schema does not name is judged apart.
-    return plan_enforcement(source, schema, replace(policy, extra="drop"), spark=True)
-
-
-def _by_value(plan: EnforcementPlan, spec: Spec) -> EnforcementPlan:
-    return _plan(plan.source, Schema([spec]), replace(plan.policy, casts="lossless"))
+    def _by_value(self, plan: EnforcementPlan, spec: Spec) -> EnforcementPlan:
+        return self._planned(plan.source, spec, "lossless")
 
 
 def _expected(spec: Spec) -> str:

@@ -85,3 +85,8 @@ class Inference:
 
     def __str__(self) -> str:
         return self.to_text()
+
+    def _repr_html_(self) -> str:
+        from spark_sig.render.inference import inference_html
+
+        return inference_html(self)

@@ -189,6 +189,11 @@ class ParamSchema:
     def __repr__(self) -> str:
         return "[" + ", ".join(map(repr, self.params)) + "]"
 
+    def _repr_html_(self) -> str:
+        from spark_sig.render.signature import params_html
+
+        return params_html(self)
+
 
 class HasParams(Protocol):
     """Anything with a param schema, such as a ModelSignature."""

@@ -484,9 +484,9 @@ class Report:
         return report_junit(self)
 
     def _repr_html_(self) -> str:
-        from spark_sig.render.html import report_html
+        from spark_sig.render.summary import report_summary
 
-        return report_html(self)
+        return report_summary(self)
 
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> Report:

@@ -176,3 +176,8 @@ class Schema:
 
     def __repr__(self) -> str:
         return "[" + ", ".join(map(repr, self.inputs)) + "]"
+
+    def _repr_html_(self) -> str:
+        from spark_sig.render.signature import schema_html
+
+        return schema_html(self)

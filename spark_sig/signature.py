@@ -25,7 +25,10 @@ if TYPE_CHECKING:
 
     from spark_sig.diff import Diff
     from spark_sig.odcs import Contract
+    from spark_sig.explanation import Explanation
+    from spark_sig.planning.draft import Engine
     from spark_sig.policy import Policy
+    from spark_sig.sources import Data
 
 MLMODEL = "MLmodel"
 SIDES = ("inputs", "outputs")
@@ -231,6 +234,32 @@ class ModelSignature:
         from spark_sig.diff import diff_signatures
 
         return diff_signatures(self, load_signature(other), policy)
+
+    def explain(
+        self,
+        data: Data | Any,
+        *,
+        policy: Policy | None = None,
+        side: str = "inputs",
+        engine: Engine = "auto",
+        prove: bool = False,
+    ) -> Explanation:
+        """Say for every field of some data what decides its checks, and why; no row is read.
+
+        Args:
+            data: a DataFrame, a path or a name of a table, a pandas DataFrame, an Arrow table.
+            policy: the choices that the signature leaves open; the default ones where None.
+            side: ``inputs`` or ``outputs``.
+            engine: as for :func:`spark_sig.validate`.
+            prove: whether to ask file statistics which checks they decide, which takes a job.
+
+        Raises:
+            SignatureError: where policy, names or values cannot mean anything.
+            SourceError: where the source cannot be read.
+        """
+        from spark_sig.explaining import explain
+
+        return explain(data, self, policy=policy, side=side, engine=engine, prove=prove)
 
     @classmethod
     def load(cls, source: SignatureSource) -> ModelSignature:

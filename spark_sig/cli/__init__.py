@@ -11,6 +11,7 @@ from spark_sig.cli.completion import PROGRAM, answer_shells, completion_command
 from spark_sig.cli.constraints import constraints_command, run_constraints
 from spark_sig.cli.diff import diff_command, run_diff
 from spark_sig.cli.doctor import doctor_command, run_doctor
+from spark_sig.cli.explain import explain_command, run_explain
 from spark_sig.cli.infer import infer_command, run_infer
 from spark_sig.cli.report import report_app, run_render
 from spark_sig.cli.reprocess import reprocess_command, run_reprocess
@@ -27,6 +28,7 @@ __all__ = [
     "run_constraints",
     "run_diff",
     "run_doctor",
+    "run_explain",
     "run_infer",
     "run_render",
     "run_reprocess",
@@ -48,6 +50,7 @@ app.command("infer")(infer_command)
 app.command("show")(show_command)
 app.command("diff")(diff_command)
 app.command("constraints")(constraints_command)
+app.command("explain")(explain_command)
 app.add_typer(report_app, name="report")
 app.command("doctor")(doctor_command)
 app.command("completion")(completion_command)

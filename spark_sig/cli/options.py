@@ -6,15 +6,12 @@ from typing import Annotated
 
 import typer
 
-Table = Annotated[
-    str | None, typer.Option(help="Path of a Delta table or Parquet, or a catalog name.")
-]
+TABLE = "Path of a Delta table or Parquet, or a catalog name."
+Table = Annotated[str | None, typer.Option(help=TABLE)]
 Version = Annotated[int | None, typer.Option(help="Version of a Delta table.")]
 Timestamp = Annotated[str | None, typer.Option(help="Time to take the table at.")]
-Signature = Annotated[
-    str | None,
-    typer.Option(help="Signature: JSON file or text, MLmodel or its folder, ODCS contract."),
-]
+SIGNATURE = "Signature: JSON file or text, MLmodel or its folder, ODCS contract."
+Signature = Annotated[str | None, typer.Option(help=SIGNATURE)]
 Side = Annotated[str | None, typer.Option(help="inputs or outputs.")]
 Report = Annotated[
     str | None, typer.Option(help="Where the report's JSON goes; a folder gets RUN_ID.json.")

@@ -91,3 +91,8 @@ be null or missing
         from spark_sig.render.diff import diff_text
 
         return diff_text(self)
+
+    def _repr_html_(self) -> str:
+        from spark_sig.render.diff import diff_html
+
+        return diff_html(self)

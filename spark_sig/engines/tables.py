@@ -51,6 +51,11 @@ def enforce_table(table: pa.Table, schema: Schema, policy: Policy) -> pa.Table:
     return pa.table(made) if made else table.select([])
 
 
+def stored_schema(schema: pa.Schema) -> pa.Schema:
+    """Return a schema with extension types, at every level, as what they are stored as."""
+    return pa.schema([field.with_type(_storage(field.type)) for field in schema])
+
+
 def _stored(table: pa.Table) -> pa.Table:
     """Return a table with extension types, at every level, as what they are stored as."""
     for place, field in enumerate(table.schema):

@@ -318,14 +318,23 @@ def _worthwhile(found: Proofs) -> set[int]:
     return open_checks if values >= VALUES_A_STAGE + VALUES_A_FOOTER * files else set()
 
 
+def unasked(source: Resolved) -> str:
+    """Say why statistics cannot be asked of a source; nothing where they can."""
+    if not is_classic(source.frame.sparkSession):
+        return OUT_OF_REACH
+    if source.snapshot is not None:
+        return ""
+    if source.info.kind != "parquet":
+        return UNPINNED
+    if source.partitioned:
+        return BY_CATALOG
+    return BY_ID if _FIELD_ID in source.frame.schema.json() else ""
+
+
 def _parquet(source: Resolved, plan: EnforcementPlan) -> Proofs:
     """Return what the footers of Parquet files prove; in all of them, as all are read or none."""
-    if source.info.kind != "parquet":
-        return Proofs(source, plan, plan, UNPINNED)
-    if source.partitioned:
-        return Proofs(source, plan, plan, BY_CATALOG)
-    if _FIELD_ID in source.frame.schema.json():
-        return Proofs(source, plan, plan, BY_ID)
+    if unable := unasked(source):
+        return Proofs(source, plan, plan, unable)
     checks = tuple(at for at, check in enumerate(plan.checks) if check.scanned)
     claims, schema = check_claims(plan), schema_columns(source.frame.schema.json())
     asked = _affordable([claims.get(check, ()) for check in checks], schema)

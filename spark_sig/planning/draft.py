@@ -39,12 +39,11 @@ class Draft:
 
     def check(self, path: str, code: Code, expected: str, reason: Reason) -> int:
         """Add a check and return its id."""
-        if reason.rung is Rung.CATALYST:
-            if self.engine == "arrow":
-                reason = self._asked
-            # Values are shown by the reference rung alone: two renderings would differ.
-            elif self.policy.show_values:
-                reason = Reason.VALUES
+        if self.engine == "arrow" and reason.rung in (Rung.CATALYST, Rung.ARROW):
+            reason = self._asked
+        # Values are shown by the reference rung alone: two renderings would differ.
+        elif self.policy.show_values and reason.rung is Rung.CATALYST:
+            reason = Reason.VALUES
         self.checks.append(Check(path, code, expected, reason))
         return len(self.checks) - 1
 

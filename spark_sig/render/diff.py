@@ -7,6 +7,8 @@ from dataclasses import asdict
 from typing import Any
 
 from spark_sig.diff.change import Change, Diff
+from spark_sig.diff.verdict import Compatibility
+from spark_sig.render.notebook import fragment, line, table
 from spark_sig.render.text import aligned_rows, cut, printable
 
 # Version of the JSON form.
@@ -33,15 +35,30 @@ def diff_document(diff: Diff) -> dict[str, Any]:
 def diff_text(diff: Diff) -> str:
     """Return a difference as lines for a terminal: one for each place that differs, aligned."""
     changed = diff.changed
+    return "\n".join([_facts(diff), *_table(changed)]) if changed else _facts(diff)
+
+
+def diff_html(diff: Diff) -> str:
+    """Return a difference for a notebook: the places that differ; all text in it is escaped."""
+    changed = diff.changed
+    bad = [at for at, c in enumerate(changed) if Compatibility.BREAKING in (c.forward, c.backward)]
+    rows = [(*_cells(change), change.note) for change in changed]
+    return fragment(line(_facts(diff)), table(_HEAD, rows, bad=bad) if rows else "")
+
+
+def _facts(diff: Diff) -> str:
+    changed = diff.changed
     verb = "differs" if len(changed) == 1 else "differ"
     count = f"{len(changed)} of {len(diff.changes)} places {verb}"
-    head = f"forward: {diff.forward}, backward: {diff.backward}; {count}"
-    return "\n".join([head, *_table(changed)]) if changed else head
+    return f"forward: {diff.forward}, backward: {diff.backward}; {count}"
 
 
 def _table(changes: Iterable[Change]) -> Iterator[str]:
     rows: list[tuple[str, ...]] = [_HEAD]
     for c in changes:
-        shown = (c.side, c.path, c.before or "-", c.after or "-", c.forward.value, c.backward.value)
-        rows.append((*(cut(printable(text), _WIDEST) for text in shown), c.note))
+        rows.append((*(cut(printable(text), _WIDEST) for text in _cells(c)), c.note))
     yield from aligned_rows(rows)
+
+
+def _cells(c: Change) -> tuple[str, ...]:
+    return c.side, c.path, c.before or "-", c.after or "-", c.forward.value, c.backward.value

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from html import escape
 
 from spark_sig.params import ParamSchema
+from spark_sig.render.notebook import fragment, table
 from spark_sig.schema import ColSpec, Schema, Spec, TensorSpec
 from spark_sig.signature import ModelSignature
 
+_COLUMNS = ("name", "type", "required")
+_PARAMS = ("name", "type", "default", "shape")
+
 
 def signature_html(signature: ModelSignature) -> str:
-    """Return one table per side, and one for params; all text is escaped.
+    """Return one table per side, and one for params; all text is escaped, long ones fold.
 
     Example:
         >>> from spark_sig.schema import ColSpec, Schema
@@ -19,8 +22,17 @@ def signature_html(signature: ModelSignature) -> str:
         >>> "&lt;b&gt;" in html, "<b>" in html
         (True, False)
     """
-    parts = (_table(*table) for table in tables(signature))
-    return '<div class="spark-sig-signature">' + "".join(parts) + "</div>"
+    return fragment(*(table(head, rows, title) for title, head, rows in tables(signature)))
+
+
+def schema_html(schema: Schema) -> str:
+    """Return the table of one side; all text is escaped."""
+    return fragment(table(_COLUMNS, list(_rows(schema))))
+
+
+def params_html(params: ParamSchema) -> str:
+    """Return the table of params; all text is escaped."""
+    return fragment(table(_PARAMS, list(_param_rows(params))))
 
 
 def tables(
@@ -29,9 +41,9 @@ def tables(
     """Yield the title, the head and the rows of a table for each side, and of one for params."""
     for title, schema in (("inputs", signature.inputs), ("outputs", signature.outputs)):
         if schema is not None:
-            yield title, ("name", "type", "required"), list(_rows(schema))
+            yield title, _COLUMNS, list(_rows(schema))
     if signature.params:
-        yield "params", ("name", "type", "default", "shape"), list(_param_rows(signature.params))
+        yield "params", _PARAMS, list(_param_rows(signature.params))
 
 
 def _rows(schema: Schema) -> Iterable[tuple[str, ...]]:
@@ -50,13 +62,3 @@ def _type(spec: Spec) -> str:
 def _param_rows(params: ParamSchema) -> Iterable[tuple[str, ...]]:
     for spec in params:
         yield spec.name, repr(spec.dtype), str(spec.default), "list" if spec.shape else ""
-
-
-def _table(title: str, head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
-    lines = [_row(head, "th"), *(_row(row, "td") for row in rows)]
-    return f"<table><caption>{escape(title)}</caption>{''.join(lines)}</table>"
-
-
-def _row(cells: Iterable[str], tag: str) -> str:
-    style = 'style="text-align:left"'
-    return "<tr>" + "".join(f"<{tag} {style}>{escape(c)}</{tag}>" for c in cells) + "</tr>"

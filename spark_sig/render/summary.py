@@ -1,0 +1,40 @@
+"""Summaries: a report in a notebook, its violated checks first."""
+
+from __future__ import annotations
+
+from spark_sig.render.notebook import SEEN, UNFOLDED, fragment, line, lines, table
+from spark_sig.render.text import facts, remedies, rung_counts, verdict, violation_table
+from spark_sig.report import CheckResult, Report
+
+_HEAD = ("path", "check", "expected", "rows", "decided by")
+
+
+def report_summary(report: Report) -> str:
+    """Return a report for a notebook: the verdict, what is wrong, and every check below a fold.
+
+    Example:
+        >>> html = report_summary(Report.empty())
+        >>> "CONFORMS" in html, "<script" in html
+        (True, False)
+    """
+    limit = SEEN + UNFOLDED
+    (head, *violated), more = violation_table(report, limit)
+    parts = [line(verdict(report), bad=not report.conforms), table(("", ""), facts(report))]
+    if violated:
+        whole = len(violated) + more
+        parts.append(table(head, violated, "violations", total=whole))
+    if report.checks:
+        rows = [_cells(check) for check in report.checks[:limit]]
+        made = table(_HEAD, rows, total=len(report.checks))
+        parts.append(f"<details><summary>{len(report.checks):,} checks</summary>{made}</details>")
+    if decided := rung_counts(report):
+        parts.append(table(("checks", "decided"), decided))
+    parts.append(lines("Warnings", report.remarks))
+    parts.append(lines("Remedies", remedies(report)))
+    return fragment(*parts)
+
+
+def _cells(check: CheckResult) -> tuple[str, ...]:
+    count = "all" if check.count is None else f"{check.count:,}"
+    rungs = dict.fromkeys(part.rung.value for part in check.decided)
+    return check.path, check.code.value, check.expected, count, ", ".join(rungs)
