@@ -66,6 +66,9 @@ _HOMES = {
     "explain": "explaining",
     "infer_signature": "infer.signature",
     "infer_table": "infer.table",
+    # what IPython looks for: no names for users
+    "load_ipython_extension": "notebook",
+    "unload_ipython_extension": "notebook",
     "preflight": "fits",
     "reprocess": "quarantine",
     "score": "integrations.mlflow.scoring",

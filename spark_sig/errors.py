@@ -55,11 +55,21 @@ class Violation:
         return f"{text}; {self.remedy}" if self.remedy else text
 
 
+class _Brief:
+    """Errors that notebooks show briefly: IPython asks them for their lines."""
+
+    def _render_traceback_(self) -> list[str]:
+        from spark_sig.render.brief import brief
+
+        assert isinstance(self, BaseException)
+        return brief(self)
+
+
 # How the one error of row mode begins, whichever engine raises it.
 ROW_ERROR = "a row does not fit the signature: "
 
 
-class SignatureError(ValueError):
+class SignatureError(_Brief, ValueError):
     """A signature, a policy or a document that cannot mean anything, and the place in it.
 
     Args:
@@ -115,7 +125,7 @@ def _rebuild(
     return kind(message, path=path, expected=expected, observed=observed, remedy=remedy)
 
 
-class ModelError(Exception):
+class ModelError(_Brief, Exception):
     """A model that gives what its signature does not declare, as workers find out."""
 
 
@@ -151,7 +161,7 @@ def _describe(violations: Sequence[Violation]) -> str:
     return f"data does not fit the signature in {len(violations)} places:\n{lines}"
 
 
-class SourceError(RuntimeError):
+class SourceError(_Brief, RuntimeError):
     """A table, version or file that cannot be read: the check could not be carried out."""
 
 

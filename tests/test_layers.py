@@ -71,6 +71,7 @@ ROWS: dict[str, int] = {
     "spark_sig.diagnosis.*": 10,
     "spark_sig.fits": 10,
     "spark_sig.explaining": 11,
+    "spark_sig.notebook": 12,
     "spark_sig.rows": 10,
     "spark_sig.quarantine": 11,
     "spark_sig.quarantine.*": 11,
@@ -92,6 +93,7 @@ ROWS: dict[str, int] = {
 # Imports against the direction, made when a method runs (or for annotations only), one by one:
 # (module, what it imports).
 DOORS: set[tuple[str, str]] = {
+    ("spark_sig.errors", "spark_sig.render.brief"),
     ("spark_sig.diff.change", "spark_sig.render.diff"),
     ("spark_sig.report", "spark_sig.render.document"),
     ("spark_sig.report", "spark_sig.render.html"),
