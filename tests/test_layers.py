@@ -81,13 +81,18 @@ ROWS: dict[str, int] = {
     "spark_sig.integrations.openlineage.*": 12,
     "spark_sig.integrations.mlflow": 12,
     "spark_sig.integrations.mlflow.*": 12,
+    "spark_sig.integrations.airflow": 12,
+    "spark_sig.integrations.airflow.*": 12,
     "spark_sig.settings": 12,
     "spark_sig.settings.*": 12,
     "spark_sig.cli": 13,
     "spark_sig.cli.*": 13,
+    "spark_sig.cli.submit": 14,
+    "spark_sig.cli.submit.*": 14,
     "spark_sig": 14,
     "jobs": 15,
     "jobs.*": 15,
+    "jobs.dags.*": 15,
 }
 
 # Imports against the direction, made when a method runs (or for annotations only), one by one:

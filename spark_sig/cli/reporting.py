@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from spark_sig.cli.console import note, say, writing
 from spark_sig.cli.context import started
 from spark_sig.cli.progress import progress
-from spark_sig.quarantine.limit import Limit
 from spark_sig.report import Report
 from spark_sig.sinks import refuse_unwritable, write_report
 
@@ -50,12 +49,3 @@ def reported(
             path = write_report(report, place, run_id=run_id, spark=spark)
         (note if json else say)(f"report: {path}")
     return report
-
-
-def is_tolerated(report: Report, most: int | str | None) -> bool:
-    """Say whether no more rows violate than were said to be allowed, all of them put aside."""
-    written = report.transfer is not None and report.transfer.quarantine is not None
-    if not written or most is None or not report.sound:
-        return False
-    # a run that was begun before may have been allowed more
-    return Limit.of(most).allows(report.rows.violating, report.rows.total)

@@ -11,10 +11,11 @@ from spark_sig.cli import options
 from spark_sig.cli.console import DONE, VIOLATIONS, say, told
 from spark_sig.cli.context import flags_of, session_of, started
 from spark_sig.cli.progress import progress
-from spark_sig.cli.reporting import is_tolerated, reported
+from spark_sig.cli.reporting import reported
 from spark_sig.diff.verdict import Compatibility
 from spark_sig.fits import preflight
 from spark_sig.integrations.mlflow.tables import score_table
+from spark_sig.quarantine.limit import tolerates
 from spark_sig.report import Report
 from spark_sig.settings.score import ScoreSettings, score_settings
 from spark_sig.sinks import new_run_id
@@ -112,7 +113,7 @@ def _score(settings: ScoreSettings, session: Callable[[], SparkSession], *, json
         new_run_id() if settings.run_id is None else settings.run_id,
         json=json,
     )
-    tolerated = is_tolerated(report, settings.max_violations)
+    tolerated = tolerates(report, settings.max_violations)
     return DONE if report.conforms or tolerated else VIOLATIONS
 
 

@@ -11,11 +11,12 @@ import typer
 from spark_sig.cli import options
 from spark_sig.cli.console import DONE, VIOLATIONS, told
 from spark_sig.cli.context import flags_of, session_of
-from spark_sig.cli.reporting import is_tolerated, reported
+from spark_sig.cli.reporting import reported
 from spark_sig.errors import Violation, ViolationError
 from spark_sig.gate import validate_source
 from spark_sig.params import enforce_params
 from spark_sig.quarantine import conform
+from spark_sig.quarantine.limit import tolerates
 from spark_sig.report import Report, Transfer
 from spark_sig.settings.validate import ValidateSettings, validate_settings
 from spark_sig.signature import ModelSignature, load_signature
@@ -113,7 +114,7 @@ def _validate(
         new_run_id() if settings.run_id is None else settings.run_id,
         json=json,
     )
-    return DONE if report.conforms or is_tolerated(report, settings.max_violations) else VIOLATIONS
+    return DONE if report.conforms or tolerates(report, settings.max_violations) else VIOLATIONS
 
 
 def _checked(settings: ValidateSettings, signature: ModelSignature, spark: SparkSession) -> Report:

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import TYPE_CHECKING
 
 from spark_sig.errors import SignatureError
+
+if TYPE_CHECKING:
+    from spark_sig.report import Report
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,3 +61,20 @@ class Limit:
         if self.share is not None:
             return violating <= self.share * total
         return self.rows is None or violating <= self.rows
+
+
+def tolerates(report: Report, most: int | str | None) -> bool:
+    """Say whether no more rows violate than were said to be allowed, all of them put aside.
+
+    Args:
+        report: the report of a run.
+        most: how many rows may violate, a number or a share; None where nothing was said.
+
+    Raises:
+        SignatureError: where it is neither.
+    """
+    written = report.transfer is not None and report.transfer.quarantine is not None
+    if not written or most is None or not report.sound:
+        return False
+    # a run that was begun before may have been allowed more
+    return Limit.of(most).allows(report.rows.violating, report.rows.total)

@@ -1,0 +1,1 @@
+"""DAGs of Airflow's; their folder is one for ``dags_folder``."""

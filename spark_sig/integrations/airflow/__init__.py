@@ -1,0 +1,1 @@
+"""Airflow: operators that check a table, and call a model on it (extra ``[airflow]``)."""
