@@ -65,6 +65,13 @@ env-peers: $(PEERS:%=.venv-peer-%/.made) ## make .venv-peer-NAME for each tool o
 	@conf/setup-python.sh .venv-peer-$* $(REQUIREMENTS)/peer-$*.txt
 	@touch $@
 
+.PHONY: env-airflow
+env-airflow: .venv-airflow/.made ## make .venv-airflow: Airflow 3 and its Spark provider
+
+.venv-airflow/.made: conf/setup-python.sh $(REQUIREMENTS)/build.txt $(REQUIREMENTS)/airflow.txt
+	@conf/setup-python.sh .venv-airflow $(REQUIREMENTS)/airflow.txt
+	@touch $@
+
 # -- what to run -------------------------------------------------------------------------------
 
 .PHONY: demo
@@ -74,7 +81,7 @@ demo: env java jars ## check 336,776 real flights against a good and a wrong sig
 PART ?=
 .PHONY: test
 test: env java jars ## run the tests but for the slow ones (PART=1/2: half of the files)
-	@SPARK_SIG_PART="$(PART)" $(PYTEST) -m "not slow and not matrix and not nightly and not cluster"
+	@SPARK_SIG_PART="$(PART)" $(PYTEST) -m "not slow and not matrix and not nightly and not cluster and not airflow"
 
 .PHONY: test-slow
 test-slow: env java jars ## run the slow tests, and those on older Sparks where their environments are there
@@ -86,7 +93,7 @@ test-matrix: $(OLDER:%=test-spark%) ## run the tests but for the slow ones on Sp
 
 $(OLDER:%=test-spark%): test-spark%: .venv-spark%/.made java
 	@JAVA_HOME="$$(cat build/java-home)" PATH="$(CURDIR)/.venv-spark$*/bin:$$PATH" PYTHONPATH="$(CURDIR)" \
-		sh -c 'python -m jobs.session > build/jars-$*.log 2>&1 && python -m pytest -m "not slow and not matrix and not nightly and not cluster"'
+		sh -c 'python -m jobs.session > build/jars-$*.log 2>&1 && python -m pytest -m "not slow and not matrix and not nightly and not cluster and not airflow"'
 
 HISTORIES ?= 250
 .PHONY: nightly
@@ -96,6 +103,10 @@ nightly: env java jars ## compare tables of HISTORIES random histories with and 
 .PHONY: cluster-test
 cluster-test: env env-cluster java jars wheel ## submit the job to a cluster of processes, and break some
 	@$(PYTEST) -m cluster
+
+.PHONY: airflow-test
+airflow-test: env env-airflow java jars ## run the DAG, and checks that go wrong, by Airflow's own processes
+	@$(PYTEST) -m airflow
 
 MINUTES ?= 10
 .PHONY: soak
@@ -148,6 +159,7 @@ lock: ## write the locks anew, keeping versions that still fit (needs uv; UPGRAD
 	cd $(REQUIREMENTS) && $(LOCK) $(UPGRADE) build.in -o build.txt
 	cd $(REQUIREMENTS) && $(LOCK) $(UPGRADE) --override mlflow-overrides.txt dev.in -o dev.txt
 	cd $(REQUIREMENTS) && $(LOCK) $(UPGRADE) --constraint dev.txt core.in -o core.txt
+	cd $(REQUIREMENTS) && $(LOCK) $(UPGRADE) airflow.in -o airflow.txt
 	cd $(REQUIREMENTS) && $(LOCK) $(UPGRADE) spark35.in -o spark35.txt
 	cd $(REQUIREMENTS) && $(LOCK) $(UPGRADE) spark40.in -o spark40.txt
 	cd $(REQUIREMENTS) && $(LOCK) $(UPGRADE) peer-pandera.in -o peer-pandera.txt

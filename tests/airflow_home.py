@@ -18,6 +18,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from tests.processes import PATIENCE, Process, until
 
@@ -40,11 +41,17 @@ class Airflow:
 
     folder: Path
     java_home: str
-    variables: Mapping[str, str]
-    running: list[Process] = field(default_factory=list)
+    variables: Mapping[str, str] = field(repr=False)
+    running: list[Process] = field(default_factory=list, repr=False)
     port: int = 0
-    token: str = ""
-    secret: str = field(default_factory=lambda: secrets.token_hex(32))
+    token: str = field(default="", repr=False)
+    secret: str = field(default_factory=lambda: secrets.token_hex(32), repr=False)
+
+    def __post_init__(self) -> None:
+        if not self.port:
+            with socket.socket() as free:
+                free.bind(("127.0.0.1", 0))
+                self.port = free.getsockname()[1]
 
     def env(self) -> dict[str, str]:
         """Return the environment of a process; nothing of this one's Spark or Python is in it."""
@@ -66,7 +73,10 @@ class Airflow:
             "AIRFLOW_HOME": str(self.folder),
             "AIRFLOW_CONN_SPARK_DEFAULT": json.dumps({"conn_type": "spark", "host": "local[1]"}),
             **{f"AIRFLOW_VAR_{k.upper()}": value for k, value in self.variables.items()},
+            # more than one process writes to it
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{self.folder}/airflow.db?timeout=60",
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+            "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
             "AIRFLOW__CORE__PARALLELISM": "2",
             "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
             "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{self.url}/execution/",
@@ -85,11 +95,7 @@ class Airflow:
         return f"http://127.0.0.1:{self.port}"
 
     def start(self) -> None:
-        """Make the database, and start the processes."""
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
-        self.run("db", "migrate")
+        """Start the processes, on a database that is there."""
         serving = ("--host", "127.0.0.1", "--port", str(self.port), "--workers", "1")
         self._start("api-server", *serving)
         self._start("dag-processor")
@@ -136,13 +142,12 @@ class Airflow:
         assert done.returncode == 0, (done.stdout + done.stderr)[-6000:]
         return done.stdout
 
-    def ask(self, path: str, body: object = None, method: str | None = None) -> Any:
+    def ask(self, path: str, body: object = None) -> Any:
         """Ask the API server; return its answer."""
         request = urllib.request.Request(
-            path if path.startswith("http") else self.url + path,
+            self.url + path,
             None if body is None else json.dumps(body).encode(),
             {"Content-Type": "application/json", "Authorization": f"Bearer {self.token}"},
-            method=method,
         )
         try:
             with urllib.request.urlopen(request, timeout=60) as answer:
@@ -150,30 +155,21 @@ class Airflow:
         except urllib.error.HTTPError as error:
             said = error.read().decode(errors="replace")[:1000]
             raise AssertionError(f"{path}: {error.code} {said}") from error
-        try:
-            return json.loads(text)
-        except ValueError:
-            return text
+        return json.loads(text)
 
-    def api(self, path: str, body: object = None, method: str | None = None) -> Any:
+    def api(self, path: str, body: object = None) -> Any:
         """Ask the public API."""
-        return self.ask(f"/api/v2/{path}", body, method)
+        return self.ask(f"/api/v2/{path}", body)
 
-    def awaits_dags(self, *names: str) -> None:
-        """Wait until DAGs are known, and let them run."""
-
-        def found() -> bool:
-            listed = self.api("dags")["dags"]
-            return set(names) <= {dag["dag_id"] for dag in listed}
-
-        until(found, f"there are no DAGs {names}")
-        for name in names:
-            self.api(f"dags/{name}", {"is_paused": False}, "PATCH")
-
-    def trigger(self, dag: str, **conf: object) -> DagRun:
+    def trigger(self, dag: str) -> DagRun:
         """Start a run of a DAG."""
-        made = self.api(f"dags/{dag}/dagRuns", {"logical_date": None, "conf": conf})
+        made = self.api(f"dags/{dag}/dagRuns", {"logical_date": None})
         return DagRun(self, dag, made["dag_run_id"])
+
+    def first(self, dag: str) -> DagRun:
+        """Return the first run of a DAG, once it is there."""
+        until(lambda: self.runs(dag), f"no run of {dag}")
+        return DagRun(self, dag, self.runs(dag)[0]["dag_run_id"])
 
     def runs(self, dag: str) -> list[dict[str, Any]]:
         """Return all runs of a DAG, by their dates."""
@@ -198,7 +194,7 @@ class DagRun:
     @property
     def path(self) -> str:
         """Where the API has it."""
-        return f"dags/{self.dag}/dagRuns/{urllib.request.quote(self.run_id)}"
+        return f"dags/{self.dag}/dagRuns/{quote(self.run_id)}"
 
     @property
     def state(self) -> str:
@@ -206,9 +202,9 @@ class DagRun:
         state: str = self.airflow.api(self.path)["state"]
         return state
 
-    def finish(self, seconds: float = PATIENCE) -> str:
-        """Wait for its end; return its state."""
-        until(lambda: self.state in OVER, f"{self} does not end", seconds)
+    def finish(self) -> str:
+        """Wait for its end, and that of those before it; return its state."""
+        until(lambda: self.state in OVER, f"{self} does not end", 4 * PATIENCE)
         return self.state
 
     def tasks(self) -> dict[str, tuple[str | None, int]]:
@@ -217,11 +213,9 @@ class DagRun:
         return {one["task_id"]: (one["state"], one["try_number"]) for one in found}
 
     def log(self, task: str, number: int = 1) -> str:
-        """Return the log of a try."""
-        found = self.airflow.api(
-            f"{self.path}/taskInstances/{task}/logs/{number}?full_content=true"
-        )
-        return json.dumps(found, ensure_ascii=False)
+        """Return the log of a try, as JSON."""
+        at = f"{self.path}/taskInstances/{task}/logs/{number}?full_content=true"
+        return json.dumps(self.airflow.api(at)["content"], ensure_ascii=False)
 
     def xcom(self, task: str, key: str = "return_value") -> Any:
         """Return what a task has handed on."""

@@ -1,46 +1,59 @@
-"""Airflow: its processes run the DAG, and checks that go wrong."""
+"""Airflow: its own processes run the DAG day by day, and checks that go wrong."""
 
 from __future__ import annotations
 
 import json
 import os
+import signal
 from collections.abc import Iterator
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+pytest.importorskip("mlflow")
 
 from jobs.session import DELTA_CONF, LOCAL_CONF, LOG4J, resolved_jars
 from spark_sig import ColSpec, ModelSignature, Report, Schema
 from spark_sig.sinks import local_path
 from tests.airflow_home import BIN, Airflow, DagRun
 from tests.mlflow_models import ADVICE, save_function
+from tests.processes import send, until
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-pytestmark = [pytest.mark.airflow, *map(pytest.mark.filterwarnings, ADVICE)]
+pytestmark = [
+    pytest.mark.airflow,
+    pytest.mark.timeout(1200),
+    *map(pytest.mark.filterwarnings, ADVICE),
+]
 
 SIGNATURE = ModelSignature(
     inputs=Schema([ColSpec("double", "x")]), outputs=Schema([ColSpec("double")])
 )
 DAG = "check_then_score"
+VIOLATION = "$.x: null: expected double (required), observed null"
+
+
+def doubled(frame: Any, params: Any) -> Any:
+    """The model."""
+    return frame["x"] * 2
 
 
 @pytest.fixture(scope="module")
 def lake(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with tables and a model: three versions, the second of which violates."""
+    """A folder with tables and a model: three versions of a table, the second violates."""
     folder = tmp_path_factory.mktemp("lake") / "lake house"
     rows = spark.range(0, 10, 1, 1).selectExpr("id", "CAST(id AS double) AS x")
+    bad = rows.selectExpr("id + 10 AS id", "IF(id = 4, NULL, x) AS x")
     table = str(folder / "table")
     rows.write.format("delta").save(table)
-    rows.selectExpr("id + 10 AS id", "IF(id = 4, NULL, x) AS x").write.format("delta").mode(
-        "append"
-    ).save(table)
+    bad.write.format("delta").mode("append").save(table)
     rows.where("id < 5").write.format("delta").mode("overwrite").save(table)
     rows.where("false").write.format("delta").save(str(folder / "empty"))
-    # Each version is of noon on its day.
+    # Each version is of noon on its day, the first three of 2024.
     for version in range(3):
         noon = datetime(2024, 1, version + 1, 12, tzinfo=timezone.utc).timestamp()
         os.utime(folder / "table" / "_delta_log" / f"{version:020}.json", (noon, noon))
@@ -48,14 +61,9 @@ def lake(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def doubled(frame, params):  # type: ignore[no-untyped-def]
-    """The model."""
-    return frame["x"] * 2
-
-
 @pytest.fixture(scope="module")
 def airflow(root: Path, lake: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Airflow]:
-    """Airflow's processes."""
+    """Airflow, with a backfill to do."""
     if not (BIN / "airflow").exists():
         pytest.skip("no .venv-airflow: make env-airflow")
     folder = tmp_path_factory.mktemp("airflow")
@@ -67,11 +75,12 @@ def airflow(root: Path, lake: Path, tmp_path_factory: pytest.TempPathFactory) ->
         "spark.sql.shuffle.partitions": "1",
         "spark.databricks.delta.snapshotPartitions": "1",
         "spark.sql.warehouse.dir": str(folder / "warehouse"),
-        "spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile={LOG4J.as_uri()}",
+        "spark.driver.extraJavaOptions": f'-Dlog4j2.configurationFile="{LOG4J.as_uri()}"',
     }
     properties = folder / "spark.conf"
     properties.write_text("".join(f"{key} {value}\n" for key, value in conf.items()))
     variables = {
+        "lake": str(lake),
         "spark_sig_table": str(lake / "table"),
         "spark_sig_model": str(lake / "model"),
         "spark_sig_out": str(lake / "out"),
@@ -80,26 +89,64 @@ def airflow(root: Path, lake: Path, tmp_path_factory: pytest.TempPathFactory) ->
     }
     java = os.environ.get("JAVA_HOME") or (root / "build" / "java-home").read_text().strip()
     found = Airflow(folder, java, variables)
+    # first of all, as SQLite takes one writer at a time
+    found.run("db", "migrate")
+    found.run("dags", "reserialize")
+    days = ("--from-date", "2024-01-02", "--to-date", "2024-01-04")
+    found.run("backfill", "create", "--dag-id", DAG, *days)
     try:
         found.start()
-        found.awaits_dags(DAG, "checks", "checks_again", "checks_empty")
         yield found
     finally:
         found.stop()
+
+
+@pytest.fixture(scope="module")
+def backfill(airflow: Airflow) -> list[DagRun]:
+    """The runs of the backfill, finished, by their days."""
+    found = [run for run in airflow.runs(DAG) if run["run_type"] == "backfill"]
+    assert [run["run_after"][:10] for run in found] == ["2024-01-02", "2024-01-03", "2024-01-04"]
+    runs = [DagRun(airflow, DAG, run["dag_run_id"]) for run in found]
+    for run in runs:
+        run.finish()
+    return runs
+
+
+def report_of(run: DagRun) -> Report:
+    """Return the report that a check links to."""
+    link = run.links("check")["Report"]
+    assert link is not None
+    assert link == run.xcom("check")["report"]
+    return Report.from_dict(json.loads(Path(local_path(link) or "").read_text()))
 
 
 def test_the_dags_are_parsed_without_errors(airflow: Airflow) -> None:
     assert airflow.api("importErrors") == {"import_errors": [], "total_entries": 0}
     dag = airflow.api(f"dags/{DAG}")
     assert (dag["timetable_summary"], dag["has_import_errors"]) == ("0 0 * * *", False)
+    # by the processor, not by the command that ran before it
+    until(
+        lambda: airflow.running[1].says(r"check_then_score\.py"), "the DAG processor reads no DAG"
+    )
 
 
-def test_a_good_run_is_green(airflow: Airflow, lake: Path, spark: SparkSession) -> None:
-    run = airflow.trigger(DAG, version=0)
-    assert run.finish() == "success", run.log("check") + run.log("score")
-    assert run.tasks() == {"check": ("success", 1), "score": ("success", 1)}
+def test_a_backfill_over_three_versions(
+    backfill: list[DagRun], lake: Path, spark: SparkSession
+) -> None:
+    assert [run.state for run in backfill] == ["success", "failed", "success"]
+    assert [run.tasks() for run in backfill] == [
+        {"check": ("success", 1), "score": ("success", 1)},
+        {"check": ("failed", 1), "score": ("upstream_failed", 0)},
+        {"check": ("success", 1), "score": ("success", 1)},
+    ]
+    summaries = [run.xcom("check") for run in backfill]
+    assert [(one["version"], one["rows"]) for one in summaries] == [(0, 10), (1, 20), (2, 5)]
+    assert [report_of(run).source.version for run in backfill] == [0, 1, 2]
+
+
+def test_a_good_run_is_green(backfill: list[DagRun], lake: Path, spark: SparkSession) -> None:
+    run = backfill[0]
     summary = run.xcom("check")
-    report = read_report(run)
     assert summary == {
         "conforms": True,
         "complete": True,
@@ -108,46 +155,105 @@ def test_a_good_run_is_green(airflow: Airflow, lake: Path, spark: SparkSession) 
         "violations": 0,
         "version": 0,
         "signature": SIGNATURE.fingerprint,
-        "report": (lake / "reports").as_uri() + "/" + Path(summary["report"]).name,
+        "report": f"{(lake / 'reports').as_uri()}/{Path(summary['report']).name}",
     }
-    assert (report.conforms, report.rows.total, report.source.version) == (True, 10, 0)
+    report = report_of(run)
+    assert (report.conforms, report.rows.total, report.min_rows) == (True, 10, 1)
     # what was checked is what is scored
     assert run.xcom("check", "version") == run.xcom("score", "version") == 0
-    scored = spark.read.format("delta").load(str(lake / "out"))
-    assert scored.where("prediction = 2 * x").count() == 10
+    scored = spark.read.format("delta").option("versionAsOf", 0).load(str(lake / "out"))
+    assert scored.where("prediction = 2 * x").count() == scored.count() > 0
 
 
-def test_a_bad_run_is_red_and_stops_what_follows(airflow: Airflow) -> None:
-    run = airflow.trigger(DAG, version=1)
-    assert run.finish() == "failed"
-    # for good, whatever number of retries there is
-    assert run.tasks() == {"check": ("failed", 1), "score": ("upstream_failed", 0)}
+def test_a_bad_run_is_red_with_the_violations_in_its_log(backfill: list[DagRun]) -> None:
+    run = backfill[1]
     log = run.log("check")
     assert "AirflowFailException" in log
-    assert "$.x: null: expected double (required), observed null" in log
-    assert "in 1 row" in log
+    assert f"{VIOLATION} in 1 row; " in log
     summary = run.xcom("check")
     assert (summary["conforms"], summary["violations"], summary["violating"]) == (False, 1, 1)
-    assert not read_report(run).conforms
+    report = report_of(run)
+    assert (report.conforms, report.rows.violating, len(report.violations)) == (False, 1, 1)
 
 
-def read_report(run: DagRun) -> Report:
-    """Return the report that a check links to."""
-    link = run.links("check")["Report"]
-    assert link is not None
-    assert link == run.xcom("check")["report"]
-    return Report.from_dict(json.loads(Path(local_path(link) or "").read_text()))
+def test_the_schedule_runs_by_itself(airflow: Airflow) -> None:
+    found = next(run for run in airflow.runs(DAG) if run["run_type"] == "scheduled")
+    run = DagRun(airflow, DAG, found["dag_run_id"])
+    assert run.finish() == "success"
+    # the newest version at the last midnight
+    assert run.xcom("check", "version") == 2
 
 
-def test_a_backfill_over_three_versions(airflow: Airflow) -> None:
-    airflow.run(
-        *("backfill", "create", "--dag-id", DAG),
-        *("--from-date", "2024-01-02", "--to-date", "2024-01-04"),
-    )
-    found = [run for run in airflow.runs(DAG) if run["run_type"] == "backfill"]
-    assert [run["run_after"][:10] for run in found] == ["2024-01-02", "2024-01-03", "2024-01-04"]
-    runs = [DagRun(airflow, DAG, run["dag_run_id"]) for run in found]
-    assert [run.finish() for run in runs] == ["success", "failed", "success"]
-    assert [run.xcom("check", "return_value")["version"] for run in runs] == [0, 1, 2]
-    assert [run.tasks()["score"][0] for run in runs] == ["success", "upstream_failed", "success"]
-    assert [run.xcom("check")["rows"] for run in runs] == [10, 20, 5]
+def test_an_empty_table_is_red(airflow: Airflow) -> None:
+    run = airflow.first("empty")
+    assert run.finish() == "failed"
+    # for good
+    assert run.tasks() == {"check": ("failed", 1)}
+    assert "$: row_count: expected at least 1 rows, observed 0 rows" in run.log("check")
+    assert run.xcom("check")["rows"] == 0
+
+
+def test_an_empty_table_may_be_allowed(airflow: Airflow) -> None:
+    run = airflow.first("empty_allowed")
+    assert run.finish() == "success"
+    assert run.xcom("check")["conforms"]
+
+
+def test_a_table_that_is_not_there_is_tried_again(airflow: Airflow) -> None:
+    run = airflow.first("absent")
+    assert run.finish() == "failed"
+    assert run.tasks() == {"check": ("failed", 2)}
+    for number in (1, 2):
+        log = run.log("check", number)
+        assert "no report of this try at " in log
+        assert "there is no table and no path" in log
+    assert run.links("check") == {"Report": None}
+
+
+def test_a_signature_that_is_not_there(airflow: Airflow) -> None:
+    run = airflow.first("unsigned")
+    assert run.finish() == "failed"
+    log = run.log("check")
+    assert "no report of this try at " in log
+    assert "none.json" in log
+    assert "Error code is: 2" in log
+
+
+def test_violations_that_are_tolerated(airflow: Airflow, lake: Path, spark: SparkSession) -> None:
+    run = airflow.first("tolerant")
+    assert run.finish() == "success"
+    summary = run.xcom("check")
+    assert (summary["conforms"], summary["violating"]) == (False, 1)
+    tables = [spark.read.format("delta").load(str(lake / name)) for name in ("good", "bad")]
+    assert [table.count() for table in tables] == [19, 1]
+    # a name that says which task it was, whatever number of tries it took
+    [(written,)] = tables[1].select("_run_id").collect()
+    assert written.startswith("tolerant.check.scheduled__2024-01-01T00-00-00-00-00.")
+    name = Path(summary["report"]).name
+    assert name.startswith(f"{written}.1-")
+    assert run.links("check") == {"Report": f"https://reports.example/all/{name}"}
+
+
+def test_a_job_that_is_killed_is_run_again(airflow: Airflow, lake: Path) -> None:
+    run = airflow.trigger("killed")
+    until(lambda: kill("killed.check."), "no job was seen")
+    assert run.finish() == "success"
+    assert run.tasks() == {"check": ("success", 2)}
+    assert "no report of this try at " in run.log("check")
+    # the report of the second try, and the only one
+    [report] = (lake / "reports").glob("killed.check.*")
+    assert f".2-{report.stem[-8:]}" in report.stem
+    assert run.xcom("check")["report"] == report.as_uri()
+
+
+def kill(name: str) -> bool:
+    """Kill the job of a task, as a machine without memory does; say whether there was one."""
+    for place in Path("/proc").glob("[0-9]*"):
+        try:
+            command = (place / "cmdline").read_bytes().decode(errors="replace")
+        except OSError:  # it has ended meanwhile
+            continue
+        if "org.apache.spark.deploy.SparkSubmit" in command and f"--run-id={name}" in command:
+            send(int(place.name), signal.SIGKILL)
+            return True
+    return False

@@ -1,33 +1,39 @@
-"""DAGs of single checks, for the tests: the run's ``conf`` says of what."""
+"""DAGs of one check each, for the tests; all but one run once, as soon as there is a scheduler."""
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
+from typing import Any
 
-from airflow.sdk import DAG, Param
+from airflow.sdk import DAG
 
 from spark_sig.integrations.airflow.operators import ValidateOperator
 
-COMMON = {
-    "reports": "{{ var.value.spark_sig_reports }}",
-    "properties_file": "{{ var.value.spark_sig_properties }}",
-    "retry_delay": timedelta(seconds=1),
-}
-PARAMS = {
-    "table": Param("", type="string"),
-    "signature": Param("", type="string"),
-}
+LAKE = "{{ var.value.lake }}"
 
-for name, more in {
-    "checks": {},
-    "checks_again": {"retries": 1},
-    "checks_empty": {"min_rows": 0},
-}.items():
-    with DAG(name, schedule=None, params=PARAMS, default_args=COMMON) as made:
+
+def check(name: str, schedule: str | None = "@once", **given: Any) -> DAG:
+    """Return a DAG that checks a table."""
+    with DAG(name, schedule=schedule, start_date=datetime(2024, 1, 1, tzinfo=timezone.utc)) as made:
         ValidateOperator(
             task_id="check",
-            table="{{ params.table }}",
-            signature="{{ params.signature or var.value.spark_sig_model }}",
-            **more,
+            retry_delay=timedelta(seconds=1),
+            properties_file="{{ var.value.spark_sig_properties }}",
+            reports="{{ var.value.spark_sig_reports }}",
+            **{"table": f"{LAKE}/table", "signature": f"{LAKE}/model", **given},
         )
-    globals()[name] = made
+    return made
+
+
+empty = check("empty", table=f"{LAKE}/empty", retries=1)
+empty_allowed = check("empty_allowed", table=f"{LAKE}/empty", min_rows=0)
+absent = check("absent", table=f"{LAKE}/no such table", retries=1)
+unsigned = check("unsigned", signature=f"{LAKE}/none.json")
+tolerant = check(
+    "tolerant",
+    version=1,
+    reports_url="https://reports.example/all/",
+    max_violations="10%",
+    settings={"conformed": f"{LAKE}/good", "quarantine": f"{LAKE}/bad", "nan": "reject"},
+)
+killed = check("killed", None, version=0, retries=1)

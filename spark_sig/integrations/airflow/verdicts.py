@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def _findings(report: Report) -> Iterator[str]:
     for violation in report.violations:
         count = counts.get((violation.path, violation.code))
         rows = "" if count is None else f" in {count:,} row{'' if count == 1 else 's'}"
-        yield f"{violation}{rows}"
+        yield str(replace(violation, observed=violation.observed + rows, value=None))
     if not report.complete:
         yield f"{report.rows.total:,} of {report.expected_rows:,} rows were seen"
     if report.audit is not None:
