@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from mlflow.models import ModelSignature as MlflowSignature
 
     from spark_sig.diff import Diff
-    from spark_sig.odcs import Contract
     from spark_sig.explanation import Explanation
+    from spark_sig.odcs import Contract
     from spark_sig.planning.draft import Engine
     from spark_sig.policy import Policy
     from spark_sig.sources import Data

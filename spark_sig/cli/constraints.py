@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from spark_sig.cli import options
-from spark_sig.cli.console import DONE, VIOLATIONS, progress, say, told
+from spark_sig.cli.console import DONE, VIOLATIONS, say, told
 from spark_sig.cli.context import session_of, started
 from spark_sig.cli.loading import loaded
+from spark_sig.cli.progress import progress
 from spark_sig.ddl import delta_constraints, delta_table
 from spark_sig.errors import SignatureError
 from spark_sig.policy import Policy
