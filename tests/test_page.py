@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
+from spark_sig import ColSpec, ModelSignature, Schema, validate
 from spark_sig.errors import Code
 from spark_sig.plan import Rung
 from spark_sig.policy import Policy
@@ -48,6 +49,7 @@ from tests.test_render import FLIGHTS, SIGNATURE, TABLE, any_reports, null_check
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
+    from pyspark.sql import SparkSession
 
 NASTY = [
     "<script>alert(1)</script>",
@@ -337,9 +339,10 @@ def test_the_verdict_says_why() -> None:
         "Worst: $.dep_time, $.arr_time.",
     ]
     assert why("rows unseen") == [
-        "Not every row was seen.",
+        "Nothing is wrong with what was seen, but 2 rows of the files' were not.",
         "INCOMPLETE: 7 rows seen, where the files hold 9.",
     ]
+    assert why("more rows than there are")[0] == "Not every row was seen."
     assert why("types")[1] == "No row was read: the types alone decide."
     assert why("refused")[-1] == "Written: nothing, as too many rows violate."
     assert why("wide")[-1].endswith(" and 15 more.")
@@ -471,6 +474,28 @@ def test_a_page_at_a_glance(shown: Any, width: int, columns: int) -> None:
     assert examples.first.is_visible()
     assert rows.last.is_visible()
     assert overflow(page) <= 0
+
+
+@pytest.mark.slow
+@COLUMNS
+def test_the_page_of_a_real_run(spark: SparkSession, shown: Any, columns: int) -> None:
+    # of every three columns one has NULL where it must not, and one may have it
+    names = [f"c{at}" for at in range(columns)]
+    values = [
+        f"{'nullif(id, 0)' if at % 3 < 2 else 'id'} AS {name}" for at, name in enumerate(names)
+    ]
+    specs = [ColSpec("long", name, required=at % 3 != 1) for at, name in enumerate(names)]
+    signature = ModelSignature(inputs=Schema(specs))
+    report = validate(spark.range(4).selectExpr("id", *values), signature, row_key="id")
+    wrong = -(-columns // 3)
+    assert len(report.violations) == wrong
+    for width in (390, 1280):
+        page = shown(report, width)
+        assert page.locator("h1").inner_text() == "Does not conform"
+        paths = page.locator("th[scope=row]").all_text_contents()
+        assert sorted(paths) == sorted(f"$.{name}" for name in names)
+        assert paths[:wrong] == [f"$.{name}" for name in names[::3]]
+        assert overflow(page) <= 0
 
 
 @pytest.mark.slow

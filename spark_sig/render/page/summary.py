@@ -88,6 +88,9 @@ def _reasons(report: Report, fields: Sequence[Field]) -> Iterator[str]:
             if rows.total
             else "There are no rows: nothing was checked but types."
         )
+    elif mood_of(report) is Mood.UNSURE and (unseen := _unseen(report)):
+        rest = count_of(unseen, "row")
+        yield f"Nothing is wrong with what was seen, but {rest} of the files' were not."
     else:
         yield _sentence(verdict(report).partition(": ")[2])
     known = dict(facts(report))
