@@ -68,8 +68,9 @@ env-peers: $(PEERS:%=.venv-peer-%/.made) ## make .venv-peer-NAME for each tool o
 .PHONY: env-airflow
 env-airflow: .venv-airflow/.made ## make .venv-airflow: Airflow 3 and its Spark provider
 
-.venv-airflow/.made: conf/setup-python.sh $(REQUIREMENTS)/build.txt $(REQUIREMENTS)/airflow.txt
+.venv-airflow/.made: conf/setup-python.sh $(REQUIREMENTS)/build.txt $(REQUIREMENTS)/airflow.txt pyproject.toml
 	@conf/setup-python.sh .venv-airflow $(REQUIREMENTS)/airflow.txt
+	@.venv-airflow/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
 # -- what to run -------------------------------------------------------------------------------

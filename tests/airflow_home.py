@@ -77,7 +77,8 @@ class Airflow:
             "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{self.folder}/airflow.db?timeout=60",
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
             "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
-            "AIRFLOW__CORE__PARALLELISM": "2",
+            # one Spark at a time
+            "AIRFLOW__CORE__PARALLELISM": "1",
             "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
             "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{self.url}/execution/",
             "AIRFLOW__API__BASE_URL": self.url,
@@ -143,6 +144,10 @@ class Airflow:
         return done.stdout
 
     def ask(self, path: str, body: object = None) -> Any:
+        """Ask the API server; return its answer, from JSON."""
+        return json.loads(self.read(path, body))
+
+    def read(self, path: str, body: object = None) -> str:
         """Ask the API server; return its answer."""
         request = urllib.request.Request(
             self.url + path,
@@ -151,11 +156,11 @@ class Airflow:
         )
         try:
             with urllib.request.urlopen(request, timeout=60) as answer:
-                text = answer.read().decode()
+                text: str = answer.read().decode()
+                return text
         except urllib.error.HTTPError as error:
             said = error.read().decode(errors="replace")[:1000]
             raise AssertionError(f"{path}: {error.code} {said}") from error
-        return json.loads(text)
 
     def api(self, path: str, body: object = None) -> Any:
         """Ask the public API."""

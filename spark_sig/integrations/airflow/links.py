@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlencode, urlsplit
 
-from airflow.providers.common.compat.sdk import BaseOperatorLink
+from airflow.providers.common.compat.sdk import BaseOperatorLink, conf
+
+# Where Airflow's server has the pages, and what they find in XCom.
+PREFIX = "/spark_sig"
+REPORT, CONNECTION = "report", "reports_conn_id"
 
 
 class ReportLink(BaseOperatorLink):  # type: ignore[misc]  # Airflow comes without types
@@ -19,5 +24,12 @@ class ReportLink(BaseOperatorLink):  # type: ignore[misc]  # Airflow comes witho
             operator: the operator that has run.
             ti_key: which of its runs.
         """
-        link: str = operator.report_link
-        return link
+        if not operator.report_file:
+            return ""
+        if operator.reports_url:
+            return f"{operator.reports_url.rstrip('/')}/{operator.report_file}"
+        asked = {"dag_id": ti_key.dag_id, "run_id": ti_key.run_id, "task_id": ti_key.task_id}
+        if ti_key.map_index is not None and ti_key.map_index >= 0:
+            asked["map_index"] = ti_key.map_index
+        root = urlsplit(conf.get("api", "base_url", fallback="")).path.rstrip("/")
+        return f"{root}{PREFIX}/report?{urlencode(asked)}"

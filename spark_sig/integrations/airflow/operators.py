@@ -11,7 +11,7 @@ from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOpe
 from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException
 
 from spark_sig.integrations.airflow.flags import flags
-from spark_sig.integrations.airflow.links import ReportLink
+from spark_sig.integrations.airflow.links import CONNECTION, ReportLink
 from spark_sig.integrations.airflow.names import TaskRun
 from spark_sig.integrations.airflow.reports import read_report, report_uri
 from spark_sig.integrations.airflow.verdicts import findings, summary
@@ -35,7 +35,8 @@ class ReportingOperator(SparkSubmitOperator):  # type: ignore[misc]  # Airflow c
         reports: the folder that reports go to, as Hadoop and this worker write it: a local path,
             or a URI that Airflow's ``ObjectStoragePath`` reaches.
         reports_conn_id: the connection to that storage; its default one where None.
-        reports_url: where a browser finds that folder, for the link; the report's URI where None.
+        reports_url: where a browser finds that folder, for the link; where None, the link leads
+            to a page of Airflow's server, which then must reach the folder, too.
         min_rows: with fewer rows the table violates; an empty one does, unless this is 0.
         max_violations: with no more violating rows, N or P%, all of them in the quarantine, the
             task succeeds.
@@ -87,7 +88,7 @@ class ReportingOperator(SparkSubmitOperator):  # type: ignore[misc]  # Airflow c
         self.max_violations = max_violations
         self.run_id = run_id
         self.settings = dict(settings or {})
-        self.report_link = ""
+        self.report_file = ""
 
     def own_settings(self) -> dict[str, Any]:
         """Return the settings that are arguments of the operator."""
@@ -120,13 +121,14 @@ class ReportingOperator(SparkSubmitOperator):  # type: ignore[misc]  # Airflow c
         self.application_args = [self.command, *flags(given)]
         failure = self._submitted(context)
         report = self._report(path, failure)
-        self.report_link = (
-            f"{self.reports_url.rstrip('/')}/{file}" if self.reports_url else report_uri(path)
-        )
+        self.report_file = file
         told = summary(report, report_uri(path))
+        if self.reports_conn_id:
+            ti.xcom_push(key=CONNECTION, value=self.reports_conn_id)
         if not self._passes(report):
             # a task that fails returns nothing
-            ti.xcom_push(key="return_value", value=told)
+            for key, value in {"return_value": told, **told}.items():
+                ti.xcom_push(key=key, value=value)
             raise AirflowFailException(self._complaint(report))
         if failure is not None:
             self.log.warning("the job has ended badly after its report was written: %s", failure)
