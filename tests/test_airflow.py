@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timezone
@@ -203,6 +204,35 @@ def test_the_schedule_runs_by_itself(airflow: Airflow) -> None:
     assert run.finish() == "success"
     # the newest version at the last midnight
     assert run.xcom("check", "version") == 2
+
+
+def test_what_a_dag_gets_wrong_is_said_when_it_is_read(airflow: Airflow) -> None:
+    code = """
+from spark_sig.integrations.airflow.operators import ScoreOperator, ValidateOperator
+checked = {"task_id": "t", "table": "t", "signature": "s", "reports": "r"}
+scored = {"task_id": "t", "table": "t", "model": "m", "out": "o", "reports": "r"}
+for kind, given in (
+    (ValidateOperator, {**checked, "settings": {"nulls": "allow", "min_rows": 3, "report": "x"}}),
+    (ScoreOperator, {**scored, "settings": {"max_violations": 3}}),
+    (ValidateOperator, {**checked, "durable": True}),
+    (ValidateOperator, {**checked, "durable": False, "settings": {"nulls": "allow"}}),
+):
+    try:
+        print(kind(**given).settings)
+    except ValueError as error:
+        print(error)
+"""
+    python = [str(BIN / "python"), "-W", "ignore", "-c", code]
+    done = subprocess.run(
+        python, env=airflow.env(), capture_output=True, text=True, timeout=240, check=True
+    )
+    twice = "no settings, but arguments of the operator: "
+    assert done.stdout.splitlines()[-4:] == [
+        f"{twice}min_rows, report",
+        f"{twice}max_violations",
+        "each try submits a job and reads its report: durable must be False",
+        "{'nulls': 'allow'}",
+    ]
 
 
 def test_an_empty_table_is_red(airflow: Airflow) -> None:

@@ -175,6 +175,12 @@ def test_reports_are_read_back(tmp_path: Path) -> None:
             read_report(str(folder / "bad.json"))
 
 
+def test_what_spark_submit_is_given_lies_alone(root: Path) -> None:
+    # its folder is first on the path: another module there would hide one of that name
+    folder = root / "spark_sig" / "cli" / "submit"
+    assert {path.name for path in folder.glob("*.py")} == {"__init__.py", "program.py"}
+
+
 def test_airflow_is_imported_in_its_folder_alone(root: Path) -> None:
     found = set()
     for path in sorted((root / "spark_sig").rglob("*.py")):

@@ -48,6 +48,8 @@ class ReportingOperator(SparkSubmitOperator):  # type: ignore[misc]  # Airflow c
     """
 
     command: ClassVar[str]
+    # Arguments that are settings of the command.
+    own: ClassVar[tuple[str, ...]]
     template_fields: Sequence[str] = (
         *(name for name in SparkSubmitOperator.template_fields if name != "application_args"),
         "reports",
@@ -87,12 +89,11 @@ class ReportingOperator(SparkSubmitOperator):  # type: ignore[misc]  # Airflow c
         self.min_rows = min_rows
         self.max_violations = max_violations
         self.run_id = run_id
-        self.settings = dict(settings or {})
+        self.settings = settings or {}
         self.report_file = ""
-
-    def own_settings(self) -> dict[str, Any]:
-        """Return the settings that are arguments of the operator."""
-        raise NotImplementedError
+        arguments = {*self.own, "run_id", "report"}
+        if isinstance(settings, Mapping) and (twice := sorted(arguments & {*settings})):
+            raise ValueError(f"no settings, but arguments of the operator: {', '.join(twice)}")
 
     def execute(self, context: Any) -> dict[str, Any]:
         """Submit the job, read its report, and judge.
@@ -111,13 +112,8 @@ class ReportingOperator(SparkSubmitOperator):  # type: ignore[misc]  # Airflow c
         task = TaskRun(ti.dag_id, ti.task_id, ti.run_id, mapped)
         file = task.report(ti.try_number)
         path = f"{self.reports.rstrip('/')}/{file}"
-        given = {
-            **self.settings,
-            **self.own_settings(),
-            "max_violations": self.max_violations,
-            "run_id": self.run_id or task.name,
-            "report": path,
-        }
+        own = {name: getattr(self, name) for name in self.own}
+        given = {**self.settings, **own, "run_id": self.run_id or task.name, "report": path}
         self.application_args = [self.command, *flags(given)]
         failure = self._submitted(context)
         report = self._report(path, failure)
@@ -152,12 +148,13 @@ class ReportingOperator(SparkSubmitOperator):  # type: ignore[misc]  # Airflow c
                 + (f"failed: {failure}" if failure else "ended: does this worker reach that place?")
             ) from error
         # not every command has this setting
-        return replace(report, min_rows=max(report.min_rows, int(self.min_rows)))
+        return replace(report, min_rows=max(report.min_rows, int(self.min_rows or 0)))
 
     def _passes(self, report: Report) -> bool:
         from spark_sig.quarantine.limit import tolerates
 
-        return report.conforms or tolerates(report, self.max_violations)
+        enough = report.rows.total >= report.min_rows
+        return report.conforms or (enough and tolerates(report, self.max_violations))
 
     def _complaint(self, report: Report) -> str:
         lines = findings(report)
@@ -187,10 +184,8 @@ class ValidateOperator(ReportingOperator):
     """
 
     command = "validate"
-    template_fields = (
-        *ReportingOperator.template_fields,
-        *("table", "signature", "version", "timestamp"),
-    )
+    own = ("table", "signature", "version", "timestamp", "min_rows", "max_violations")
+    template_fields = tuple(dict.fromkeys((*ReportingOperator.template_fields, *own)))
 
     def __init__(
         self,
@@ -207,16 +202,6 @@ class ValidateOperator(ReportingOperator):
         self.version = version
         self.timestamp = timestamp
 
-    def own_settings(self) -> dict[str, Any]:
-        """Return the settings that are arguments of the operator."""
-        return {
-            "table": self.table,
-            "signature": self.signature,
-            "version": self.version,
-            "timestamp": self.timestamp,
-            "min_rows": self.min_rows,
-        }
-
 
 class ScoreOperator(ReportingOperator):
     """Call a model on every row of a table, and write its predictions to another, once a run.
@@ -232,10 +217,8 @@ class ScoreOperator(ReportingOperator):
     """
 
     command = "score"
-    template_fields = (
-        *ReportingOperator.template_fields,
-        *("model", "table", "out", "version", "timestamp", "quarantine"),
-    )
+    own = ("model", "table", "out", "version", "timestamp", "quarantine", "max_violations")
+    template_fields = tuple(dict.fromkeys((*ReportingOperator.template_fields, *own)))
 
     def __init__(
         self,
@@ -255,14 +238,3 @@ class ScoreOperator(ReportingOperator):
         self.version = version
         self.timestamp = timestamp
         self.quarantine = quarantine
-
-    def own_settings(self) -> dict[str, Any]:
-        """Return the settings that are arguments of the operator."""
-        return {
-            "model": self.model,
-            "table": self.table,
-            "out": self.out,
-            "version": self.version,
-            "timestamp": self.timestamp,
-            "quarantine": self.quarantine,
-        }

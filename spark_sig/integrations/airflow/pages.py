@@ -12,6 +12,9 @@ from fastapi.responses import HTMLResponse
 from spark_sig.integrations.airflow.links import CONNECTION, REPORT
 from spark_sig.integrations.airflow.reports import read_report
 
+# A report is text with styles of its own, and loads nothing.
+STRICT = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
+
 app = FastAPI(title="spark_sig", openapi_url=None)
 
 
@@ -45,4 +48,4 @@ def report_page(
         report = read_report(told[REPORT], told.get(CONNECTION))
     except Exception as error:  # storages have errors of their own; none may quote a file
         raise HTTPException(404, "This server cannot read the report.") from error
-    return HTMLResponse(report.to_html())
+    return HTMLResponse(report.to_html(), headers=STRICT)
