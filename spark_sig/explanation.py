@@ -115,6 +115,9 @@ class Explanation:
 
         return explanation_text(self)
 
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text(str(self))  # how a terminal of IPython shows it
+
     def _repr_html_(self) -> str:
         from spark_sig.render.explanation import explanation_html
 

@@ -101,6 +101,9 @@ class Preflight:
 
         return preflight_text(self)
 
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text(str(self))  # how a terminal of IPython shows it
+
     def _repr_html_(self) -> str:
         from spark_sig.render.fits import preflight_html
 

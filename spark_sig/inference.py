@@ -86,6 +86,9 @@ class Inference:
     def __str__(self) -> str:
         return self.to_text()
 
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text(str(self))  # how a terminal of IPython shows it
+
     def _repr_html_(self) -> str:
         from spark_sig.render.inference import inference_html
 

@@ -101,7 +101,6 @@ DOORS: set[tuple[str, str]] = {
     ("spark_sig.errors", "spark_sig.render.brief"),
     ("spark_sig.diff.change", "spark_sig.render.diff"),
     ("spark_sig.report", "spark_sig.render.document"),
-    ("spark_sig.report", "spark_sig.render.html"),
     ("spark_sig.report", "spark_sig.render.junit"),
     ("spark_sig.report", "spark_sig.render.page.whole"),
     ("spark_sig.report", "spark_sig.render.summary"),

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pytest
 
-from spark_sig.cli.progress import Tasks, progress, running_tasks, watched
+from spark_sig.cli.progress import progress, watched
+from spark_sig.delta.jobs import Tasks, running_tasks
 from tests.processes import ROOT
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from threading import Event, Thread
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -22,6 +22,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from spark_sig.delta.jobs import Tasks, running_tasks
 from spark_sig.delta.log import is_classic, spark_errors
 
 if TYPE_CHECKING:
@@ -29,20 +30,6 @@ if TYPE_CHECKING:
 
 # Seconds between two looks at what Spark says of its jobs.
 _PERIOD = 0.5
-
-
-class Tasks(NamedTuple):
-    """The tasks of what Spark does at a time.
-
-    Args:
-        work: what it is; another one has another value.
-        done: how many are completed.
-        total: how many there are, of the stages that are known.
-    """
-
-    work: object
-    done: int
-    total: int
 
 
 @contextmanager
@@ -116,23 +103,6 @@ def _look(spark: SparkSession, tell: Callable[[Tasks], None], ended: Event) -> N
             return
         if tasks:
             tell(tasks)
-
-
-def running_tasks(spark: SparkSession) -> Tasks | None:
-    """Return the tasks of the jobs that run on a classic session's driver; None where none does.
-
-    A driver may work for others too: their jobs are not told apart.
-    """
-    tracker = spark.sparkContext.statusTracker()
-    running = tuple(tracker.getActiveJobsIds())
-    jobs = [job for job in map(tracker.getJobInfo, running) if job is not None]
-    # stages that have not begun count, but for those that Spark says nothing of yet
-    numbers = {int(stage) for job in jobs for stage in job.stageIds}
-    stages = [stage for stage in map(tracker.getStageInfo, numbers) if stage is not None]
-    total = sum(stage.numTasks for stage in stages)
-    if not total:
-        return None
-    return Tasks(running, sum(stage.numCompletedTasks for stage in stages), total)
 
 
 @contextmanager

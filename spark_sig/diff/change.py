@@ -92,6 +92,9 @@ be null or missing
 
         return diff_text(self)
 
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text(str(self))  # how a terminal of IPython shows it
+
     def _repr_html_(self) -> str:
         from spark_sig.render.diff import diff_html
 

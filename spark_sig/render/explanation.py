@@ -75,7 +75,9 @@ def _check(check: ExplainedCheck) -> str:
     files = sum(part.files or 0 for part in check.decided)
     refuted = f"; they refute it: {check.refuted}" if check.refuted else ""
     if check.decided and proven == files:
-        return f"{WHY[Reason.STATISTICS]}, in all {files:,} files"
+        return (
+            f"{WHY[Reason.STATISTICS]}, in {'its file' if files == 1 else f'all {files:,} files'}"
+        )
     if proven:
         return f"{WHY[Reason.STATISTICS]} in {proven:,} of {files:,} files, else {text}{refuted}"
     return text + (f"; statistics refute it: {check.refuted}" if check.refuted else "")

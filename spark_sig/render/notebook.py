@@ -38,6 +38,11 @@ def line(text: str, *, bad: bool = False) -> str:
     return f'<p class="bad">{shown(text)}</p>' if bad else f"<p>{shown(text)}</p>"
 
 
+def fold(title: str, html: str) -> str:
+    """Return a part of HTML below a title that unfolds it."""
+    return f"<details><summary>{shown(title)}</summary>{html}</details>"
+
+
 def lines(title: str, texts: Sequence[str]) -> str:
     """Return texts as a list below a title; nothing where there are none."""
     if not texts:
@@ -59,7 +64,7 @@ def table(
     """Return a table; rows after the first some are folded, those after many left out.
 
     Args:
-        head: names of the columns.
+        head: names of the columns; none where empty.
         rows: cells; all text in them is escaped.
         title: what stands above it; nothing where empty.
         bad: places of the rows that stand out.
@@ -73,7 +78,7 @@ def table(
     total = len(rows) if total is None else total
     marked = set(bad)
     made = [_row(cells, "td", at in marked) for at, cells in enumerate(rows[: SEEN + UNFOLDED])]
-    start = f"<thead>{_row(head, 'th')}</thead>"
+    start = f"<thead>{_row(head, 'th')}</thead>" if head else ""
     caption = f"<caption>{shown(title)}</caption>" if title else ""
     seen = f"<table>{caption}{start}<tbody>{''.join(made[:SEEN])}</tbody></table>"
     if total <= SEEN:
@@ -81,7 +86,7 @@ def table(
     beyond = total - len(made)
     rest = f"<table>{start}<tbody>{''.join(made[SEEN:])}</tbody></table>"
     rest += f"<p>… and {beyond:,} more</p>" if beyond else ""
-    return f"{seen}<details><summary>{total - SEEN:,} more</summary>{rest}</details>"
+    return seen + fold(f"{total - SEEN:,} more", rest)
 
 
 def shown(text: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from spark_sig.render.notebook import SEEN, UNFOLDED, fragment, line, lines, table
+from spark_sig.render.notebook import SEEN, UNFOLDED, fold, fragment, line, lines, table
 from spark_sig.render.text import facts, remedies, rung_counts, verdict, violation_table
 from spark_sig.report import CheckResult, Report
 
@@ -19,14 +19,14 @@ def report_summary(report: Report) -> str:
     """
     limit = SEEN + UNFOLDED
     (head, *violated), more = violation_table(report, limit)
-    parts = [line(verdict(report), bad=not report.conforms), table(("", ""), facts(report))]
+    parts = [line(verdict(report), bad=not report.conforms), table((), facts(report))]
     if violated:
         whole = len(violated) + more
         parts.append(table(head, violated, "violations", total=whole))
     if report.checks:
         rows = [_cells(check) for check in report.checks[:limit]]
         made = table(_HEAD, rows, total=len(report.checks))
-        parts.append(f"<details><summary>{len(report.checks):,} checks</summary>{made}</details>")
+        parts.append(fold(f"{len(report.checks):,} checks", made))
     if decided := rung_counts(report):
         parts.append(table(("checks", "decided"), decided))
     parts.append(lines("Warnings", report.remarks))
