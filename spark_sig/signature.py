@@ -39,6 +39,9 @@ MODEL_ID = r"m-[0-9a-f]{32}"
 _URI = re.compile(rf"{MODEL_ID}|[a-zA-Z][a-zA-Z0-9+.-]+:/.+", re.DOTALL)
 LOCAL_URI = re.compile(r"file:(?://(?:localhost)?)?(?P<path>/.*)", re.DOTALL)
 
+# Losses that one warning lists.
+_TOLD = 10
+
 # A file that holds a data contract, and perhaps the name of one of its schema objects.
 CONTRACT = re.compile(r".+\.ya?ml(?:#.*)?", re.DOTALL | re.IGNORECASE)
 
@@ -355,8 +358,10 @@ def _from_values(document: Any) -> ModelSignature:
 
 def _told(contract: Contract) -> ModelSignature:
     """Return a contract's signature, and warn of what it leaves unsaid."""
-    for loss in contract.losses:
-        warnings.warn(f"the signature does not say what its contract does: {loss}", stacklevel=4)
+    if contract.losses:
+        said = "; ".join(contract.losses[:_TOLD])
+        more = f"; and {left} more" if (left := len(contract.losses) - _TOLD) > 0 else ""
+        warnings.warn(f"the contract says more than a signature: {said}{more}", stacklevel=4)
     return contract.signature
 
 

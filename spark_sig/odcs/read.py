@@ -233,6 +233,9 @@ class _Reader:
                 f"{path}: {logical} that is stored as {document['physicalType']} is taken for "
                 f"{said or LOGICAL[logical]}"
             )
+        if said is not None and fits and stored is not said:
+            told = f"format {options['format']} is taken, though it is stored as"
+            self.losses.append(f"{path}: {told} {document['physicalType']}")
         if said is not None:
             return said
         if stored is not None and fits:
@@ -259,12 +262,16 @@ class _Reader:
             return None
         name = " ".join(found[1].lower().split())
         if name in ("decimal", "numeric", "number"):
-            self.losses.append(f"{path}: {stored} is taken for double")
-            return DataType.double
+            taken = DataType.long if document.get("logicalType") == "integer" else DataType.double
+            self.losses.append(f"{path}: {stored} is taken for {taken}")
+            return taken
         if name == "date":
             self.losses.append(f"{path}: a date is taken for a datetime")
             return DataType.datetime
-        return PHYSICAL.get(name)
+        taken = PHYSICAL.get(name)
+        if found[2] and taken in (DataType.string, DataType.binary):
+            self.losses.append(f"{path}.physicalType: the length of {stored}")
+        return taken
 
     def _unsaid(self, document: Mapping[str, Any], path: str) -> None:
         """Note what bears on values, and has no word in a signature."""

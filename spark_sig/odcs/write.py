@@ -28,7 +28,7 @@ from spark_sig.types import AnyType, Array, ColumnType, DataType, Map, Object, S
 
 
 class _Dumper(yaml.SafeDumper):
-    """PyYAML's safe dumper, without anchors."""
+    """PyYAML's safe dumper, without anchors, and with text that is read back as it was."""
 
     def ignore_aliases(self, data: object) -> bool:
         return True
@@ -36,6 +36,15 @@ class _Dumper(yaml.SafeDumper):
     def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
         # lists stand further in than their keys, as in the standard's own examples
         super().increase_indent(flow, False)
+
+
+def _text(dumper: _Dumper, text: str) -> yaml.ScalarNode:
+    # Other styles fold line ends, of which YAML has more than one kind.
+    style = None if text.isprintable() else '"'
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style)
+
+
+_Dumper.add_representer(str, _text)
 
 
 def contract_yaml(
