@@ -445,6 +445,38 @@ def test_what_is_wrong_with_the_rows_as_a_whole() -> None:
     assert cases(unseen)["rows"] == [("error", "DOES NOT CONFORM: not every row was seen")]
 
 
+JENKINS = Path(__file__).parent / "schemas" / "junit" / "junit-10.xsd"
+
+
+def held_to_jenkins(report: Report) -> None:
+    """Check a report's XML by the schema that Jenkins' xUnit plugin publishes."""
+    xmlschema = pytest.importorskip("xmlschema", reason="an environment of an older Spark")
+    global _validator
+    _validator = _validator or xmlschema.XMLSchema(str(JENKINS))
+    text = report.to_junit()
+    _validator.validate(text)
+    bad = [part for kind in ("failure", "error") for part in xml.fromstring(text).iter(kind)]
+    assert bool(bad) is not report.conforms
+    # Jenkins shows the one, GitLab the other
+    assert all(part.attrib["message"] and part.text and part.attrib["type"] for part in bad)
+
+
+_validator: Any = None
+
+
+@given(any_reports)
+def test_every_report_is_what_jenkins_and_gitlab_read(report: Report) -> None:
+    held_to_jenkins(report)
+
+
+def test_what_an_audit_found_is_an_error() -> None:
+    lies = (Lie("$.a", Code.NULL, "no null", "null"),)
+    report = replace(FLIGHTS, checks=(), audit=Audit(0.5, 1, 10, lies))
+    held_to_jenkins(report)
+    (error,) = xml.fromstring(report.to_junit()).iter("error")
+    assert "$.a null: proven was no null, found null" in (error.text or "")
+
+
 @given(some.text())
 def test_any_text_is_xml(text: str) -> None:
     report = replace(FLIGHTS, source=replace(TABLE, name=text), checks=(null_check(text, 1),))

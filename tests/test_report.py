@@ -22,8 +22,14 @@ from hypothesis import strategies as some
 from spark_sig.errors import Code, SignatureError, Violation
 from spark_sig.plan import Check, EnforcementPlan, Reason, Rung
 from spark_sig.policy import Policy
-from spark_sig.render.document import report_document, report_from_document, report_json
+from spark_sig.render.document import (
+    report_document,
+    report_from_document,
+    report_json,
+    report_schema,
+)
 from spark_sig.report import (
+    FORMAT,
     NO_ROWS,
     REINFER,
     Audit,
@@ -34,6 +40,8 @@ from spark_sig.report import (
     Report,
     Rows,
     Source,
+    Transfer,
+    Written,
     all_required,
     policy_fields,
 )
@@ -343,6 +351,8 @@ lies = some.builds(Lie, texts, some.sampled_from(Code), texts, texts)
 audits = some.builds(
     Audit, some.floats(0, 1), numbers, numbers, some.lists(lies, max_size=2).map(tuple)
 )
+modes = some.sampled_from(["append", "overwrite", "replace-partitions"])
+written = some.none() | some.builds(Written, texts, texts, numbers, numbers)
 any_reports = some.builds(
     Report,
     some.just(SIGNATURE) | some.just(""),
@@ -358,6 +368,7 @@ any_reports = some.builds(
     some.lists(texts, max_size=2, unique=True).map(lambda found: tuple(sorted(found))),
     some.none() | audits,
     some.builds(Evidence, texts, some.none() | numbers, texts),
+    some.none() | some.builds(Transfer, texts, modes, written, written, texts),
     settled=some.lists(some.builds(Settled, texts, texts), max_size=2).map(tuple),
 )
 
@@ -411,6 +422,10 @@ def test_every_document_fits_the_published_schema(report: Report) -> None:
 
 def test_the_published_schema_is_one_and_knows_every_choice() -> None:
     jsonschema.Draft202012Validator.check_schema(SCHEMA)
+    version = FORMAT.rpartition("/")[2]
+    assert SCHEMA["$id"] == f"urn:spark-sig:report:{version}"
+    assert SCHEMA["properties"]["format"] == {"const": FORMAT}
+    assert json.loads(report_schema()) == SCHEMA
     policy = SCHEMA["$defs"]["policy"]
     assert policy["required"] == [f.name for f in fields(Policy)] == list(policy["properties"])
     for name in ("default", "mlflow", "strict"):

@@ -7,6 +7,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, replace
+from importlib.resources import files
 from typing import Any
 
 from spark_sig.errors import Code, SignatureError, Violation
@@ -178,6 +179,11 @@ def report_json(report: Report, *, indent: int | None = 2) -> str:
     # A lone surrogate, which a broken name may hold, has no place in UTF-8.
     broken = any("\ud800" <= character <= "\udfff" for character in text)
     return json.dumps(document, indent=indent, allow_nan=False) if broken else text
+
+
+def report_schema() -> str:
+    """Return the JSON Schema of the document, by which any validator can check it."""
+    return (files(__package__) / "report.schema.json").read_text(encoding="utf-8")
 
 
 def report_from_document(document: Mapping[str, Any]) -> Report:

@@ -6,14 +6,15 @@ from collections.abc import Iterator
 from xml.etree import ElementTree as xml
 
 from spark_sig.render.text import facts, printable, verdict
-from spark_sig.report import CheckResult, Report
+from spark_sig.report import CheckResult, Lie, Report
 
 
 def report_junit(report: Report) -> str:
     """Return a report as a test suite: a case for each check, and one for the rows as a whole.
 
     A check that is violated is a failure; rows that were not seen, and lies that an audit found,
-    are errors.
+    are errors.  What is wrong stands in ``message``, which Jenkins shows, and in the text, which
+    GitLab does.
 
     Source: the schema that Jenkins' xUnit plugin publishes (``junit-10.xsd``).
 
@@ -29,7 +30,8 @@ def report_junit(report: Report) -> str:
         **{f"{kind}s": str(number) for kind, number in count.items()},
     }
     suites = xml.Element("testsuites", totals)
-    suite = xml.SubElement(suites, "testsuite", {**totals, "name": _name(report)})
+    attributes = {**totals, "name": _name(report), "skipped": "0"}
+    suite = xml.SubElement(suites, "testsuite", attributes)
     properties = xml.SubElement(suite, "properties")
     for name, value in facts(report):
         xml.SubElement(properties, "property", {"name": name, "value": printable(value)})
@@ -49,13 +51,20 @@ def _seen(report: Report) -> xml.Element:
     """Return the case of what was seen of the rows, whichever checks there are."""
     case = xml.Element("testcase", {"classname": _name(report), "name": "rows"})
     if not report.sound:
-        xml.SubElement(case, "error", {"message": verdict(report)})
-    checked = {(check.path, check.code) for check in report.checks}
-    others = [one for one in report.violations if (one.path, one.code) not in checked]
-    for violation in others:  # of the number of rows
+        message = verdict(report)
+        lines = [message, *(_lie(lie) for lie in report.audit.lies)] if report.audit else [message]
+        told = xml.SubElement(case, "error", {"type": "unsound", "message": message})
+        told.text = printable("\n".join(lines))
+    for violation in report.violations[sum(check.violated for check in report.checks) :]:
+        # of the number of rows
         message = f"expected {violation.expected}, found {violation.observed}"
-        xml.SubElement(case, "failure", {"type": str(violation.code), "message": message})
+        told = xml.SubElement(case, "failure", {"type": str(violation.code), "message": message})
+        told.text = message
     return case
+
+
+def _lie(lie: Lie) -> str:
+    return f"{lie.path} {lie.code}: proven was {lie.claimed}, found {lie.found}"
 
 
 def _case(check: CheckResult, report: Report) -> xml.Element:
