@@ -13,7 +13,7 @@ from spark_sig.cli.diff import diff_command, run_diff
 from spark_sig.cli.doctor import doctor_command, run_doctor
 from spark_sig.cli.explain import explain_command, run_explain
 from spark_sig.cli.infer import infer_command, run_infer
-from spark_sig.cli.report import report_app, run_render
+from spark_sig.cli.report import report_app, run_emit, run_render, run_schema
 from spark_sig.cli.reprocess import reprocess_command, run_reprocess
 from spark_sig.cli.score import run_score, score_command
 from spark_sig.cli.show import run_show, show_command
@@ -28,10 +28,12 @@ __all__ = [
     "run_constraints",
     "run_diff",
     "run_doctor",
+    "run_emit",
     "run_explain",
     "run_infer",
     "run_render",
     "run_reprocess",
+    "run_schema",
     "run_score",
     "run_show",
     "run_validate",

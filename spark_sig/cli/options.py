@@ -24,6 +24,17 @@ Conformed = Annotated[
     str | None, typer.Option(help="Delta table that rows which conform are written to.")
 ]
 
+Lineage = Annotated[
+    bool | None,
+    typer.Option("--openlineage/--no-openlineage", help="Whether OpenLineage is told of the run."),
+]
+LineageJob = Annotated[
+    str | None, typer.Option(help="Name of the job, to OpenLineage; else made of the data's.")
+]
+LineageNamespace = Annotated[
+    str | None, typer.Option(help="Namespace of the job; else OPENLINEAGE_NAMESPACE, or default.")
+]
+
 # The policy, and its fields.
 PolicyName = Annotated[str | None, typer.Option(help="default, mlflow or strict.")]
 Casts = Annotated[str | None, typer.Option(help="safe, lossless or exact.")]

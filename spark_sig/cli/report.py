@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timezone
 from enum import Enum
 from pathlib import Path
 from typing import Annotated
@@ -12,10 +13,13 @@ from spark_sig.cli import options
 from spark_sig.cli.console import DONE, say, told
 from spark_sig.documents import parse_json
 from spark_sig.errors import SignatureError, assert_never
+from spark_sig.render.document import report_schema
 from spark_sig.report import Report
-from spark_sig.signature import read_bytes, write_atomically
+from spark_sig.signature import load_signature, read_bytes, write_atomically
 
-report_app = typer.Typer(no_args_is_help=True, help="Read the reports that commands have written.")
+report_app = typer.Typer(
+    no_args_is_help=True, help="Read or send the reports that commands have written."
+)
 
 
 class Rendering(Enum):
@@ -45,6 +49,104 @@ def render_command(
         spark-sig report render reports/2026-11-30.json --to junit --out build/junit.xml
     """
     raise typer.Exit(run_render(report, Rendering.JSON if json else to, out))
+
+
+@report_app.command("schema")
+def schema_command() -> None:
+    """Print the JSON Schema that the JSON of reports is valid by.
+
+    Examples:
+
+        spark-sig report schema > report.schema.json
+    """
+    raise typer.Exit(run_schema())
+
+
+def run_schema() -> int:
+    """Carry one ``report schema`` out and return the exit code."""
+    say(report_schema().rstrip())
+    return DONE
+
+
+@report_app.command("emit")
+def emit_command(
+    report: Annotated[str, typer.Argument(help="JSON file of a report.")],
+    signature: Annotated[
+        str | None, typer.Option(help="The signature: it says what columns there are.")
+    ] = None,
+    place: Annotated[
+        str | None, typer.Option(help="Where the data lies, if the report's name does not say.")
+    ] = None,
+    run_id: options.RunId = None,
+    job: options.LineageJob = None,
+    namespace: options.LineageNamespace = None,
+    catalog: Annotated[
+        str, typer.Option(help="Namespace of tables of which the name alone is known.")
+    ] = "spark_catalog",
+    json: Annotated[bool, typer.Option("--json", help="Print the events; send none.")] = False,
+) -> None:
+    """Send a report to a server of OpenLineage's, as the events of the run that wrote it.
+
+    They go where OpenLineage's own client is told to: OPENLINEAGE_URL, or an openlineage.yml.
+    Exits with 0 where they are sent, 1 where they could not be, and 2 where report or
+    configuration cannot be read.
+
+    Examples:
+
+        OPENLINEAGE_URL=http://localhost:5000 spark-sig report emit reports/2026-11-30.json
+
+        spark-sig report emit reports/2026-11-30.json --signature MLmodel --json
+    """
+    raise typer.Exit(
+        run_emit(
+            report,
+            signature,
+            place,
+            run_id,
+            job=job,
+            namespace=namespace,
+            catalog=catalog,
+            json=json,
+        )
+    )
+
+
+def run_emit(
+    report: str,
+    signature: str | None,
+    place: str | None,
+    run_id: str | None,
+    *,
+    job: str | None = None,
+    namespace: str | None = None,
+    catalog: str = "spark_catalog",
+    json: bool = False,
+) -> int:
+    """Carry one ``report emit`` out and return the exit code."""
+
+    def send() -> int:
+        from spark_sig.integrations.openlineage import emit, events, events_json
+
+        read = _read(Path(report))
+        declared = None if signature is None else load_signature(signature).side(read.side)
+        written = datetime.fromtimestamp(Path(report).stat().st_mtime, timezone.utc)
+        found = events(
+            read,
+            run=run_id,
+            ended=written,
+            job=job,
+            namespace=namespace,
+            place=place,
+            catalog=catalog,
+            schema=declared,
+        )
+        if json:
+            say(events_json(found))
+        else:
+            say(f"sent by {emit(found)}: run {found[0].run.runId}")
+        return DONE
+
+    return told(send)
 
 
 def run_render(report: str, to: Rendering, out: str | None) -> int:

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 from spark_sig.cli.console import note, say, writing
 from spark_sig.cli.context import started
+from spark_sig.cli.lineage import Lineage
 from spark_sig.cli.progress import progress
+from spark_sig.errors import SourceError
 from spark_sig.report import Report
 from spark_sig.sinks import refuse_unwritable, write_report
 
@@ -23,6 +25,7 @@ def reported(
     run_id: str,
     *,
     json: bool = False,
+    lineage: str | None = None,
 ) -> Report:
     """Start the session, check a table, and print and write the report.
 
@@ -33,19 +36,28 @@ def reported(
         place: where the report's JSON goes; None for nowhere.
         run_id: the name of the run in that place.
         json: whether the report is printed as JSON, and nothing else is.
+        lineage: the command, where OpenLineage is told of the run; None where it is not.
     """
     if place is not None:
         refuse_unwritable(place, run_id)
+    told = None if lineage is None else Lineage.begin(lineage, table, run_id)
     spark = started(session)
     if place is not None:
         # once more, as only Spark reaches storage that is not local
         refuse_unwritable(place, run_id, spark=spark)
     with progress(f"checking {table}", spark):
-        report = check(spark)
+        try:
+            report = check(spark)
+        except SourceError as error:
+            if told:
+                told.failed(error)
+            raise
     # The verdict comes first: what follows may fail.
     say(report.to_json() if json else report.to_text())
     if place is not None:
         with writing():
             path = write_report(report, place, run_id=run_id, spark=spark)
         (note if json else say)(f"report: {path}")
+    if told:
+        told.ended(report, spark)
     return report

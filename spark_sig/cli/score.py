@@ -62,6 +62,7 @@ def score_command(
         bool | None, typer.Option("--preflight", help="Compare types alone; no job runs.")
     ] = None,
     report: options.Report = None,
+    openlineage: options.Lineage = None,
     config: options.Config = None,
     json: options.Json = False,
     policy: options.PolicyName = None,
@@ -112,6 +113,7 @@ def _score(settings: ScoreSettings, session: Callable[[], SparkSession], *, json
         settings.report,
         new_run_id() if settings.run_id is None else settings.run_id,
         json=json,
+        lineage="score" if settings.openlineage else None,
     )
     tolerated = tolerates(report, settings.max_violations)
     return DONE if report.conforms or tolerated else VIOLATIONS

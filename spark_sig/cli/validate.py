@@ -36,6 +36,7 @@ def validate_command(
     side: options.Side = None,
     params: Annotated[str | None, typer.Option(help="Params to check, as JSON.")] = None,
     report: options.Report = None,
+    openlineage: options.Lineage = None,
     config: options.Config = None,
     json: options.Json = False,
     engine: options.Engine = None,
@@ -113,6 +114,7 @@ def _validate(
         settings.report,
         new_run_id() if settings.run_id is None else settings.run_id,
         json=json,
+        lineage="validate" if settings.openlineage else None,
     )
     return DONE if report.conforms or tolerates(report, settings.max_violations) else VIOLATIONS
 

@@ -34,6 +34,7 @@ class ScoreSettings:
         run_id: name of the run.
         report: where the report's JSON goes; None for nowhere.
         preflight: whether to compare types and no more.
+        openlineage: whether OpenLineage is told of the run.
     """
 
     model: str
@@ -53,6 +54,7 @@ class ScoreSettings:
     run_id: str | None = None
     report: str | None = None
     preflight: bool = False
+    openlineage: bool = False
 
 
 SETTINGS = {
@@ -72,6 +74,7 @@ SETTINGS = {
     "run_id": Setting((str,)),
     "report": Setting((str,)),
     "preflight": Setting((bool,)),
+    "openlineage": Setting((bool,)),
 }
 KNOWN = SETTINGS | POLICY
 

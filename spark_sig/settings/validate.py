@@ -39,6 +39,7 @@ class ValidateSettings:
         quarantine: path or name of the table that the others are written to.
         mode: what becomes of the rows that are in these tables.
         max_violations: with more violating rows nothing is written, a number or a share.
+        openlineage: whether OpenLineage is told of the run.
     """
 
     table: str
@@ -61,6 +62,7 @@ class ValidateSettings:
     quarantine: str | None = None
     mode: Mode = "append"
     max_violations: int | str | None = None
+    openlineage: bool = False
 
 
 SETTINGS = {
@@ -83,6 +85,7 @@ SETTINGS = {
     "quarantine": Setting((str,)),
     "mode": Setting((str,), get_args(Mode)),
     "max_violations": Setting((str, int)),
+    "openlineage": Setting((bool,)),
 }
 KNOWN = SETTINGS | POLICY
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +28,7 @@ def emit(found: Iterable[Any], *, client: OpenLineageClient | None = None) -> st
             nothing.
         SourceError: where they could not be sent.
     """
-    sender = client or _configured()
+    sender = client or configured_client()
     try:
         for event in found:
             sender.emit(event)
@@ -40,7 +41,20 @@ def emit(found: Iterable[Any], *, client: OpenLineageClient | None = None) -> st
     return str(sender.transport.kind)
 
 
-def _configured() -> OpenLineageClient:
+def events_json(found: Iterable[Any]) -> str:
+    """Return events as the JSON that the client sends, in a list."""
+    from openlineage.client.serde import Serde
+
+    return json.dumps([Serde.to_dict(event) for event in found], indent=2, ensure_ascii=False)
+
+
+def configured_client() -> OpenLineageClient:
+    """Return a client that is configured as OpenLineage's clients are.
+
+    Raises:
+        SignatureError: where nothing says where to send events, or the configuration means
+            nothing.
+    """
     from openlineage.client import OpenLineageClient
 
     try:

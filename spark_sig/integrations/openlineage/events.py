@@ -58,6 +58,7 @@ def events(
     run: str | None = None,
     began: datetime | None = None,
     ended: datetime | None = None,
+    command: str = "validate",
     job: str | None = None,
     namespace: str | None = None,
     place: str | None = None,
@@ -75,7 +76,8 @@ def events(
             the same run.
         began: when it began; when it ended, where None.
         ended: when it ended; now where None.
-        job: what the job is called; made of the data's name where None.
+        command: what the run did, for the job's name.
+        job: what the job is called; made of the command and the data's name where None.
         namespace: where the job lives; ``OPENLINEAGE_NAMESPACE``, or ``default``, where None.
         place: where the data lies, in full; the name in the report where None.
         catalog: the namespace of tables of which the name alone is known.
@@ -95,7 +97,7 @@ def events(
         },
     )
     plain = events_of.InputDataset(*where)
-    make = _maker(_job(where, job, namespace))
+    make = _maker(_job(where, command, job, namespace))
     return [
         make(events_of.RunState.START, began or ended, asked, [plain], []),
         make(events_of.RunState.COMPLETE, ended, known, [told], list(_outputs(report, catalog))),
@@ -109,6 +111,7 @@ def failure_events(
     run: str,
     began: datetime,
     ended: datetime | None = None,
+    command: str = "validate",
     job: str | None = None,
     namespace: str | None = None,
     catalog: str = "spark_catalog",
@@ -121,7 +124,8 @@ def failure_events(
         run: the name of the run.
         began: when it began.
         ended: when it ended; now where None.
-        job: what the job is called; made of the data's name where None.
+        command: what the run did, for the job's name.
+        job: what the job is called; made of the command and the data's name where None.
         namespace: where the job lives; ``OPENLINEAGE_NAMESPACE``, or ``default``, where None.
         catalog: the namespace of tables of which the name alone is known.
     """
@@ -129,7 +133,7 @@ def failure_events(
     why = facets_of.error_message_run.ErrorMessageRunFacet(message, "PYTHON", producer=_producer())
     asked = events_of.Run(run_uuid(run))
     failed = events_of.Run(asked.runId, facets={"errorMessage": why})
-    make, inputs = _maker(_job(where, job, namespace)), [events_of.InputDataset(*where)]
+    make, inputs = _maker(_job(where, command, job, namespace)), [events_of.InputDataset(*where)]
     return [
         make(events_of.RunState.START, began, asked, inputs, []),
         make(events_of.RunState.FAIL, ended or datetime.now(timezone.utc), failed, inputs, []),
@@ -170,14 +174,14 @@ def _maker(job: events_of.Job) -> Any:
     return make
 
 
-def _job(where: DatasetName, job: str | None, namespace: str | None) -> events_of.Job:
+def _job(where: DatasetName, command: str, job: str | None, namespace: str | None) -> events_of.Job:
     kind = facets_of.job_type_job.JobTypeJobFacet(
         "BATCH", "SPARK_SIG", jobType="VALIDATION", producer=_producer()
     )
     shown = re.sub(r"[^\w.-]+", "_", where.name).strip("_")
     return events_of.Job(
         namespace or os.environ.get("OPENLINEAGE_NAMESPACE") or "default",
-        job or f"spark_sig.validate.{shown}",
+        job or f"spark_sig.{command}.{shown}",
         facets={"jobType": kind},
     )
 
@@ -255,8 +259,7 @@ def _assertions(report: Report) -> Any:
     complete = module.Assertion(
         "complete", report.sound, description="every row was seen, or proven"
     )
-    checked = {(check.path, check.code) for check in report.checks}
-    others = [one for one in report.violations if (one.path, one.code) not in checked]
+    others = report.violations[sum(check.violated for check in report.checks) :]
     made = [
         complete,
         *(_assertion(check) for check in report.checks),

@@ -1,0 +1,91 @@
+"""Lineage: what a command tells OpenLineage of its run, where it is asked to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+
+from spark_sig.cli.console import note
+from spark_sig.delta.log import first_line, spark_errors
+from spark_sig.errors import SourceError
+from spark_sig.report import Report
+from spark_sig.sources import Resolved, resolve
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+
+def _now() -> datetime:
+    return datetime.now(timezone.utc)
+
+
+@dataclass(frozen=True)
+class Lineage:
+    """A run that OpenLineage is told of; a server that does not answer changes no verdict.
+
+    Args:
+        command: the command.
+        table: the data, as it was called.
+        run: the name of the run.
+        client: what sends the events.
+        began: when it began.
+    """
+
+    command: str
+    table: str
+    run: str
+    client: Any
+    began: datetime = field(default_factory=_now)
+
+    @classmethod
+    def begin(cls, command: str, table: str, run: str) -> Lineage:
+        """Begin a run.
+
+        Raises:
+            SignatureError: where the client is not installed, or nothing says where events go.
+        """
+        from spark_sig.integrations.openlineage import configured_client
+
+        return cls(command, table, run, configured_client())
+
+    def ended(self, report: Report, spark: SparkSession) -> None:
+        """Tell what a run ended with."""
+        from spark_sig.integrations.openlineage import events
+
+        source = self._source(report, spark)
+        found = events(
+            report,
+            run=self.run,
+            began=self.began,
+            command=self.command,
+            place=source and source.place,
+            schema=source and source.frame.schema,
+        )
+        self._send(found)
+
+    def failed(self, error: Exception) -> None:
+        """Tell that a run could not be finished."""
+        from spark_sig.integrations.openlineage import failure_events
+
+        found = failure_events(
+            self.table, first_line(error), run=self.run, began=self.began, command=self.command
+        )
+        self._send(found)
+
+    def _source(self, report: Report, spark: SparkSession) -> Resolved | None:
+        """Find where the data lies, and what columns it has; a report says neither."""
+        try:
+            version = report.source.version
+            return resolve(self.table, version=version, spark=spark, counted=False)
+        except (SourceError, *spark_errors()):
+            return None  # gone meanwhile
+
+    def _send(self, found: list[Any]) -> None:
+        from spark_sig.integrations.openlineage import emit
+
+        try:
+            emit(found, client=self.client)
+            self.client.close()
+        except SourceError as error:
+            note(f"warning: {error}")
