@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from spark_sig.ddl import delta_constraints, delta_table
     from spark_sig.diff import Compatibility, Diff
     from spark_sig.engines.local import enforce
     from spark_sig.errors import SignatureError
@@ -59,6 +60,8 @@ _HOMES = {
     "SparkMLVector": "types",
     "TensorSpec": "schema",
     "conform": "quarantine",
+    "delta_constraints": "ddl",
+    "delta_table": "ddl",
     "enforce": "engines.local",
     "enforce_model": "integrations.mlflow.guard",
     "enforce_params": "params",
@@ -104,6 +107,8 @@ __all__ = [
     "SparkMLVector",
     "TensorSpec",
     "conform",
+    "delta_constraints",
+    "delta_table",
     "enforce",
     "enforce_model",
     "enforce_params",

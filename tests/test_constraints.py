@@ -43,7 +43,7 @@ TYPES: dict[Place, str] = {
     ("twin", "X"): "long",
 }
 
-PRESENT, NOTHING = Bounds(not_null=True), Bounds()
+PRESENT, NOTHING, NUMBERS = Bounds(not_null=True), Bounds(), Bounds(no_nan=True)
 
 
 def bounds(low: object = None, high: object = None) -> Bounds:
@@ -96,6 +96,17 @@ def proven(spark: SparkSession, *texts: str) -> dict[str, Bounds]:
         ("i > CAST(-3 AS TINYINT)", bounds(-3)),
         ("i > 5L AND i < 9S", bounds(5, 9)),
         ("i < 1e3", bounds(high=1000)),
+        # where it is not NULL
+        ("i IS NULL OR i BETWEEN -1 AND 2", bounds(-1, 2)),
+        ("i > 0 OR I IS NULL", bounds(0)),
+        ("i IS NULL OR (i > 0 AND (i < 5 OR l > 0))", bounds(0)),
+        ("i IS NULL OR (i IS NULL OR i > 0)", bounds(0)),
+        ("i IS NULL OR i IS NOT NULL", NOTHING),
+        ("i IS NULL OR l > 0", NOTHING),
+        ("i IS NULL OR i > 0 OR l > 0", NOTHING),
+        ("i IS NOT NULL OR i > 0", NOTHING),
+        ("NOT (i IS NULL OR i > 0)", NOTHING),
+        ("NOT isnan(i)", NOTHING),
         # a number that the cast changes, or Spark's comparison may
         ("i > CAST(300 AS TINYINT)", NOTHING),
         ("i > CAST(0.5 AS INT)", NOTHING),
@@ -145,7 +156,25 @@ def test_one_column_and_its_numbers(spark: SparkSession, text: str, expected: Bo
         ("d = 'NaN'", {"d": NOTHING}),
         ("t > 0", {"t": NOTHING}),
         ("t IN ('a', 'b')", {"t": NOTHING}),
-        ("day >= DATE '2020-01-01'", {"day": NOTHING}),
+        ("day >= DATE '2020-01-01'", {"day": bounds(18_262)}),
+        (
+            "day IS NULL OR day BETWEEN DATE'-290308-12-22' AND DATE'+294247-01-10'",
+            {"day": bounds(-106_751_991, 106_751_991)},
+        ),
+        ("day < DATE '1970-01-01' AND day IN (DATE '1969-01-01', NULL)", {"day": bounds(high=0)}),
+        ("day >= '2020-01-01'", {"day": NOTHING}),
+        ("i > DATE '2020-01-01'", {"i": NOTHING}),
+        ("NOT isnan(d)", {"d": NUMBERS}),
+        ("NOT ISNAN(s.inner.`y z`) AND f IS NOT NULL", {"s/inner/y z": NUMBERS, "f": PRESENT}),
+        ("isnan(d)", {"d": NOTHING}),
+        ("NOT isnan(d + 1)", {"d": NOTHING}),
+        ("NOT my.isnan(d)", {"d": NOTHING}),
+        ("d IS NULL OR NOT isnan(d)", {"d": NUMBERS}),
+        ("s IS NULL OR s.x IS NOT NULL", {"s/x": PRESENT}),
+        ("s.x IS NOT NULL", {"s/x": PRESENT}),
+        ("s IS NULL OR s.inner.`y z` IS NOT NULL", {"s/inner/y z": NOTHING}),
+        ("s.inner IS NULL OR (s.inner.`y z` IS NOT NULL)", {"s/inner/y z": PRESENT}),
+        ("s.x IS NULL OR s.x > 0", {"s/x": bounds(0)}),
         ("flag", {"flag": NOTHING}),
         ("NOT flag", {"flag": NOTHING}),
         ("flag = true", {"flag": NOTHING}),
@@ -335,6 +364,9 @@ PARTS = st.one_of(
     st.builds("{} BETWEEN {} AND {}".format, NAMES, NAMES, LITERALS),
     st.builds("{} IN ({}, {}, {})".format, NAMES, LITERALS, LITERALS, LITERALS),
     st.builds("{} IS {}NULL".format, NAMES, st.sampled_from(["", "NOT "])),
+    st.builds("{}isnan({})".format, st.sampled_from(["", "NOT "]), st.sampled_from(["d", "f"])),
+    st.builds("{0} IS NULL OR {0} {1} {2}".format, NAMES, OPERATORS, LITERALS),
+    st.builds("s IS NULL OR {} IS NOT NULL".format, NAMES),
 )
 TEXTS = st.recursive(
     PARTS,
@@ -351,7 +383,7 @@ def within(value: object, found: Bounds) -> bool:
     if value is None:
         return not found.not_null
     if isinstance(value, float) and math.isnan(value):
-        return found.low is None and found.high is None
+        return found.low is None and found.high is None and not found.no_nan
     if not isinstance(value, (int, float, Decimal)):
         return True  # a struct
     return (found.low is None or value >= found.low) and (found.high is None or value <= found.high)
@@ -378,6 +410,9 @@ def test_rows_for_which_a_constraint_is_true_keep_its_bounds(
                 continue
             for place, one in found.items():
                 value: Any = row
-                for name in place:
+                for name in place[:-1]:
                     value = None if value is None else value[name]
+                if value is None:  # of members nothing is said where there is no struct
+                    continue
+                value = value[place[-1]]
                 assert within(value, one), (text, place, value, one)

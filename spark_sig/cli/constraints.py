@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from spark_sig.cli import options
-from spark_sig.cli.console import DONE, VIOLATIONS, say, told
+from spark_sig.cli.console import DONE, VIOLATIONS, note, say, told
 from spark_sig.cli.context import session_of, started
 from spark_sig.cli.loading import loaded
 from spark_sig.cli.progress import progress
@@ -86,7 +86,10 @@ def run_constraints(
         if create and apply:
             raise SignatureError("--create writes statements: give no --apply with it")
         chosen = Policy() if policy is None else Policy.named(policy)
-        found = loaded(signature, session).signature
+        read = loaded(signature, session)
+        for loss in read.losses:
+            note(f"not said: {loss}")
+        found = read.signature
         found.side(side)  # refuses before Spark starts
         spark = started(session)
         if create:

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from spark_sig.compile.spark import source_schema
 from spark_sig.ddl.constraint import PREFIX, Constraint, Unenforced, plan_constraints
 from spark_sig.delta.constraints import known_bounds, prove_all, table_constraints
-from spark_sig.delta.log import first_line, reraise_cancelled, spark_errors
+from spark_sig.delta.log import (
+    Snapshot,
+    first_line,
+    is_classic,
+    reraise_cancelled,
+    spark_errors,
+)
 from spark_sig.delta.places import Place as TablePlace
 from spark_sig.errors import SourceError, Violation, ViolationError
 from spark_sig.planner import plan_enforcement
@@ -28,7 +35,11 @@ if TYPE_CHECKING:
 # What a user has to know of a table of which constraints are not believed.
 UNPROVEN = (
     "of this table constraints prove nothing, as not all of its rows are known to have been "
-    "written by Spark: they refuse rows, and are checked nevertheless"
+    "written by Spark: they refuse rows, which are read nevertheless"
+)
+OUT_OF_REACH = (
+    "over Spark Connect, from which the table's log is out of reach, constraints prove nothing: "
+    "they refuse rows, which are read nevertheless"
 )
 
 
@@ -209,5 +220,12 @@ def _compared(
         changed=tuple(one.name for one in missing if one.name in ours),
         stale=tuple(sorted(ours.keys() - constraints.keys())),
         unenforced=tuple(one for one in wanted if isinstance(one, Unenforced)),
-        remarks=() if prove_all(spark, snapshot) else (UNPROVEN,),
+        remarks=tuple(_remarks(spark, snapshot)),
     )
+
+
+def _remarks(spark: SparkSession, snapshot: Snapshot) -> Iterator[str]:
+    if not is_classic(spark):
+        yield OUT_OF_REACH
+    elif not prove_all(spark, snapshot):
+        yield UNPROVEN
