@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 # Names run ids that are derived from something else (RFC 9562, section 5.5).
 _RUNS = uuid.uuid5(uuid.NAMESPACE_URL, "urn:spark-sig:run")
 
+# How the label of an optional column ends (:func:`spark_sig.naming.label`).
+OPTIONAL = "(optional)"
+
 # What the checks are called where OpenLineage has a word for them.
 _ASSERTIONS = {Code.NULL: "not_null", Code.TYPE: "type", Code.ROW_COUNT: "row_count"}
 
@@ -240,17 +243,18 @@ def _metrics(report: Report) -> Any:
 def _null_counts(report: Report) -> Iterator[tuple[str, int]]:
     """Yield the columns whose NULLs all rows were asked for, and how many there are.
 
-    Where a NaN would have been counted as a NULL, only that there is none of either is known.
+    Where NaN violates, NULL and NaN are one check: only that there is none of either is known, and
+    of optional columns, whose NULLs are no violations, not even that.
     """
     if not report.sound:
         return
-    alike = report.policy.nan == "reject" or report.policy.casts == "lossless"
+    alike = report.policy.nan == "reject"
     for check in report.checks:
         name = column_of(check.path)
         if name is None or check.code is not Code.NULL or check.count is None:
             continue
         whole = check.path == member_path("$", name) and check.rung is not Rung.ASSUMED
-        if whole and not (alike and check.count):
+        if whole and not (alike and (check.count or check.expected.endswith(OPTIONAL))):
             yield name, check.count
 
 
