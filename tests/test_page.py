@@ -187,6 +187,8 @@ def check_accessible(page: Node) -> None:
         assert table.all("caption")[0].text.strip()
         assert {one.attributes["scope"] for one in table.all("th")} == {"col", "row"}
         assert {len(one.children) for one in table.all("tr")} == {5}
+        roles = {one.attributes.get("role") for one in (table, *table.all("tr", "th", "td"))}
+        assert roles == {"table", "row", "columnheader", "rowheader", "cell"}
     for section in page.all("section"):
         assert all(labels(section))
     for picture in page.all("svg"):
