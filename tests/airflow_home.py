@@ -25,6 +25,9 @@ from tests.processes import PATIENCE, Process, until
 ROOT = Path(__file__).parents[1]
 BIN = ROOT / ".venv-airflow" / "bin"
 
+# One Spark starts after the other, each for some run of a DAG.
+LONG = 5 * PATIENCE
+
 # What a run or a task does not leave again.
 OVER = {"success", "failed", "upstream_failed", "skipped", "removed"}
 
@@ -102,7 +105,7 @@ class Airflow:
         self._start("dag-processor")
         # its other server would listen on every address
         self._start("scheduler", "--skip-serve-logs")
-        until(self._is_up, "the API server does not answer")
+        until(self._is_up, "the API server does not answer", LONG)
         self.token = self.ask("/auth/token")["access_token"]
 
     def _start(self, *command: str) -> None:
@@ -137,7 +140,7 @@ class Airflow:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=PATIENCE,
+            timeout=LONG,
             check=False,
         )
         assert done.returncode == 0, (done.stdout + done.stderr)[-6000:]
@@ -173,7 +176,7 @@ class Airflow:
 
     def first(self, dag: str) -> DagRun:
         """Return the first run of a DAG, once it is there."""
-        until(lambda: self.runs(dag), f"no run of {dag}")
+        until(lambda: self.runs(dag), f"no run of {dag}", LONG)
         return DagRun(self, dag, self.runs(dag)[0]["dag_run_id"])
 
     def runs(self, dag: str) -> list[dict[str, Any]]:
@@ -209,7 +212,7 @@ class DagRun:
 
     def finish(self) -> str:
         """Wait for its end, and that of those before it; return its state."""
-        until(lambda: self.state in OVER, f"{self} does not end", 4 * PATIENCE)
+        until(lambda: self.state in OVER, f"{self} does not end", LONG)
         return self.state
 
     def tasks(self) -> dict[str, tuple[str | None, int]]:

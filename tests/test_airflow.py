@@ -22,13 +22,13 @@ pytest.importorskip("mlflow")
 from jobs.session import DELTA_CONF, LOCAL_CONF, LOG4J, resolved_jars  # noqa: E402
 from spark_sig import ColSpec, ModelSignature, Report, Schema  # noqa: E402
 from spark_sig.sinks import local_path  # noqa: E402
-from tests.airflow_home import BIN, Airflow, DagRun  # noqa: E402
+from tests.airflow_home import BIN, LONG, Airflow, DagRun  # noqa: E402
 from tests.mlflow_models import ADVICE, save_function  # noqa: E402
 from tests.processes import send, until  # noqa: E402
 
 pytestmark = [
     pytest.mark.airflow,
-    pytest.mark.timeout(1200),
+    pytest.mark.timeout(3600),
     *map(pytest.mark.filterwarnings, ADVICE),
 ]
 
@@ -224,7 +224,7 @@ for kind, given in (
 """
     python = [str(BIN / "python"), "-W", "ignore", "-c", code]
     done = subprocess.run(
-        python, env=airflow.env(), capture_output=True, text=True, timeout=240, check=True
+        python, env=airflow.env(), capture_output=True, text=True, timeout=LONG, check=True
     )
     twice = "no settings, but arguments of the operator: "
     assert done.stdout.splitlines()[-4:] == [
@@ -286,7 +286,7 @@ def test_violations_that_are_tolerated(airflow: Airflow, lake: Path) -> None:
 
 def test_a_job_that_is_killed_is_run_again(airflow: Airflow, lake: Path) -> None:
     run = airflow.trigger("killed")
-    until(lambda: kill("killed.check."), "no job was seen")
+    until(lambda: kill("killed.check."), "no job was seen", LONG)
     assert run.finish() == "success"
     assert run.tasks() == {"check": ("success", 2)}
     assert "no report of this try at " in run.log("check")

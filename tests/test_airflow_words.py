@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import ast
+import doctest
 import re
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 from spark_sig import Policy, Report
 from spark_sig.cli import app
 from spark_sig.errors import Code
+from spark_sig.integrations.airflow import flags as flags_module
+from spark_sig.integrations.airflow import names, reports, verdicts
 from spark_sig.integrations.airflow.flags import flags
 from spark_sig.integrations.airflow.names import TaskRun
 from spark_sig.integrations.airflow.reports import read_report, report_uri
@@ -87,8 +91,8 @@ def test_the_name_of_a_run_is_one_for_all_tries_and_no_other_has_it() -> None:
         TaskRun("flights", "check", "x" * 250),
         TaskRun("flights", "check", "x" * 249 + "y"),
     ]
-    names = [RUN.name, *(other.name for other in others)]
-    assert len(set(names)) == len(names)
+    found = [RUN.name, *(other.name for other in others)]
+    assert len(set(found)) == len(found)
 
 
 @pytest.mark.parametrize(
@@ -175,6 +179,13 @@ def test_reports_are_read_back(tmp_path: Path) -> None:
             read_report(str(folder / "bad.json"))
 
 
+@pytest.mark.parametrize("module", [flags_module, names, reports, verdicts])
+def test_the_examples_hold(module: ModuleType) -> None:
+    found = doctest.testmod(module)
+    assert found.attempted
+    assert not found.failed
+
+
 def test_what_spark_submit_is_given_lies_alone(root: Path) -> None:
     # its folder is first on the path: another module there would hide one of that name
     folder = root / "spark_sig" / "cli" / "submit"
@@ -185,8 +196,8 @@ def test_airflow_is_imported_in_its_folder_alone(root: Path) -> None:
     found = set()
     for path in sorted((root / "spark_sig").rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
-            names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
-            names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-            if any(name.split(".")[0] == "airflow" for name in names):
+            used = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            used += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            if any(name.split(".")[0] == "airflow" for name in used):
                 found.add(path.relative_to(root / "spark_sig" / "integrations").parts[0])
     assert found == {"airflow"}

@@ -35,7 +35,7 @@ class TaskRun:
 
         Example:
             >>> TaskRun("flights", "check", "scheduled__2024-01-31T00:00:00+00:00").name
-            'flights.check.scheduled__2024-01-31T00-00-00-00-00.7ef2ee1f'
+            'flights.check.scheduled__2024-01-31T00-00-00-00-00.322fb78f'
         """
         parts = [self.dag_id, self.task_id, self.run_id]
         if self.map_index >= 0:
