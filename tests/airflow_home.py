@@ -102,11 +102,12 @@ class Airflow:
         """Start the processes, on a database that is there."""
         serving = ("--host", "127.0.0.1", "--port", str(self.port), "--workers", "1")
         self._start("api-server", *serving)
+        # tasks that do not reach it fail
+        until(self._is_up, "the API server does not answer", LONG)
+        self.token = self.ask("/auth/token")["access_token"]
         self._start("dag-processor")
         # its other server would listen on every address
         self._start("scheduler", "--skip-serve-logs")
-        until(self._is_up, "the API server does not answer", LONG)
-        self.token = self.ask("/auth/token")["access_token"]
 
     def _start(self, *command: str) -> None:
         log = self.folder / f"{command[0]}.log"
