@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 # What an explanation says of statistics that may be asked, and of values that have none.
 MAY_PROVE = "not asked; those of the files may prove some checks, with prove=True they are asked"
 NO_FILES = "none: the values are on the driver"
+NONE_READ = "not asked: the types alone decide"
+ALL_READ = "not asked: the arrow engine reads every row"
 
 # Elements, at the end of a path.
 _INNER = re.compile(r"(?:\[\*\])+$")
@@ -97,14 +99,16 @@ def explain(
         spark=True,
         enforced=source.enforced,
     )
-    # the arrow engine reads every row, as the gate has it
-    asked = stats and engine != "arrow" and not plan.findings
+    # what the gate asks no statistics for
+    unable = OFF if not stats else ALL_READ if engine == "arrow" else ""
+    if plan.findings:
+        unable = NONE_READ
     name = str(source.info)
-    if asked and prove:
+    if prove and not unable:
         with proving(source, plan, stats=True) as proofs:
             known = _Explainer(proofs.plan, schema, proofs=proofs)
             return known.explanation(name, proofs.statistics)
-    unable = unasked(source) if asked else OFF
+    unable = unable or unasked(source)
     claimed = frozenset[int]() if unable else frozenset(check_claims(plan))
     told = unable or (MAY_PROVE if claimed else NOTHING)
     return _Explainer(plan, schema, provable=claimed).explanation(name, told)

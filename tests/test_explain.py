@@ -271,7 +271,10 @@ def test_names_that_sql_cannot_tell_apart(spark: SparkSession) -> None:
 
 def test_a_table_tells_what_statistics_do(spark: SparkSession, tmp_path: Path) -> None:
     path = str(tmp_path / "table")
-    spark.sql(f"CREATE TABLE delta.`{path}` (k BIGINT NOT NULL, a INT, b INT, s ARRAY<INT>)")
+    spark.sql(
+        f"CREATE TABLE delta.`{path}` (k BIGINT NOT NULL, a INT, b INT, s ARRAY<INT>) "
+        "USING delta"
+    )
     rows = "SELECT id AS k, CAST(id AS INT) AS a, {} AS b, array(1) AS s FROM range({})"
     for sql in (rows.format("CAST(id AS INT)", 4), rows.format("CAST(NULL AS INT)", 3)):
         frame = spark.sql(sql).coalesce(1)

@@ -7,7 +7,6 @@ import re
 import sys
 import sysconfig
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from traceback import walk_tb
 from types import FrameType, TracebackType
 from typing import Any
@@ -21,9 +20,9 @@ SHOWN = 20
 _WHOLE = ("Plain", "Verbose")
 # How much of a message is shown.
 _LONGEST = 2_000
-# Where frames lie that are not the user's.
-_OURS = str(Path(__file__).parents[1])
+# Where frames lie that are not the user's, and whose they are wherever they lie.
 _LIBRARIES = tuple(sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib"))
+_FOREIGN = ("spark_sig", "pyspark", "py4j")
 
 _CODES = "|".join(code.value for code in Code)
 # A row's violation, as tasks and Spark's own errors quote it.
@@ -134,5 +133,6 @@ def _place(traceback: TracebackType | None, shell: Any) -> Iterator[str]:
 
 
 def _is_users(frame: FrameType) -> bool:
+    package = str(frame.f_globals.get("__name__", "")).partition(".")[0]
     name = frame.f_code.co_filename
-    return not name.startswith((_OURS, *_LIBRARIES))
+    return package not in _FOREIGN and not name.startswith(("<frozen ", *_LIBRARIES))
