@@ -17,7 +17,7 @@ from spark_sig.explanation import ExplainedCheck, ExplainedField, Explanation
 from spark_sig.fits import Comparison, Fit
 from spark_sig.gate.proofs import OFF, Proofs
 from spark_sig.gate.prove import NOTHING, proving, unasked
-from spark_sig.plan import EnforcementPlan, is_identity
+from spark_sig.plan import EnforcementPlan, Reason, is_identity
 from spark_sig.planner import Engine, plan_enforcement
 from spark_sig.planning.claims import check_claims
 from spark_sig.policy import Policy, policy_of
@@ -92,7 +92,8 @@ def explain(
         return _Explainer(plan, schema, spark=False).explanation("values", NO_FILES)
     source = resolve(data, version=version, timestamp=timestamp, counted=False)
     plan = plan_enforcement(
-        source_schema(source.frame.schema, source.imposed()),
+        # whether rows are older than NOT NULL only the log tells, in a job
+        source_schema(source.frame.schema, source.imposed() if prove else ()),
         schema,
         policy,
         engine=engine,
@@ -109,9 +110,12 @@ def explain(
             known = _Explainer(proofs.plan, schema, proofs=proofs)
             return known.explanation(name, proofs.statistics)
     unable = unable or unasked(source)
-    claimed = frozenset[int]() if unable else frozenset(check_claims(plan))
+    claims = check_claims(plan) if not unable else {}
+    claimed = {at for at in claims if plan.checks[at].scanned}
+    unsure = {at for at, check in enumerate(plan.checks) if check.reason is Reason.NOT_NULL}
     told = unable or (MAY_PROVE if claimed else NOTHING)
-    return _Explainer(plan, schema, provable=claimed).explanation(name, told)
+    open_checks = frozenset(claimed if prove else claimed | unsure)
+    return _Explainer(plan, schema, provable=open_checks).explanation(name, told)
 
 
 def _on_driver(data: Any) -> pa.Schema | None:
@@ -138,7 +142,7 @@ class _Explainer:
         plan: the plan.
         schema: what it was made for.
         spark: whether it is for a source of Spark's.
-        provable: checks that statistics may decide.
+        provable: checks that the log or statistics may decide, and were not asked about.
         proofs: what they do decide; None where they are not asked.
     """
 
@@ -198,7 +202,7 @@ class _Explainer:
         return ExplainedCheck(
             check.code,
             check.reason,
-            check.scanned and at in self._provable,
+            at in self._provable,
             self._decided.get(at, ()),
             self._refuted.get(at, ""),
         )

@@ -21,7 +21,8 @@ class ExplainedCheck:
     Args:
         code: what is wrong where it fails.
         reason: why it goes to its rung, where nothing is known of the files.
-        provable: whether file statistics may decide it, file by file, with no row read.
+        provable: whether the table's log or file statistics, which were not asked, may decide it:
+            NOT NULL may be younger than some rows, and statistics may prove what rows need not.
         decided: what decides it, for how many rows and files; empty where statistics were not
             asked.
         refuted: what statistics observe where they refute it; empty where they do not.

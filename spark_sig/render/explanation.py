@@ -69,6 +69,8 @@ def _grouped(checks: tuple[ExplainedCheck, ...]) -> Iterator[str]:
 
 def _check(check: ExplainedCheck) -> str:
     text = WHY[check.reason]
+    if check.provable and check.reason is Reason.NOT_NULL:
+        return f"{text}, unless its log shows older rows"
     if check.provable:
         return f"{text}, unless file statistics prove it"
     proven = sum(part.files or 0 for part in check.decided if part.rung is Rung.STATS)
