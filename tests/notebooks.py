@@ -124,6 +124,8 @@ def connect_server(folder: Path) -> Iterator[str]:
         "spark.driver.memory": "2g",
         "spark.connect.grpc.binding.address": "127.0.0.1",
         "spark.connect.grpc.binding.port": str(port),
+        # on a machine that does much else the first would come before there is anything to beat
+        "spark.executor.heartbeatInterval": "60s",
         "spark.sql.warehouse.dir": str(folder / "warehouse"),
         "spark.local.dir": str(folder),
         "spark.jars": ",".join(map(str, resolved_jars())),
@@ -155,4 +157,4 @@ def until_listening(server: Process, port: int) -> None:
         with socket.socket() as client:
             return client.connect_ex(("127.0.0.1", port)) == 0
 
-    until(found, f"{server.name} does not listen")
+    until(found, f"{server.name} does not listen", PATIENCE)
