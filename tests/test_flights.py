@@ -11,7 +11,7 @@ import pytest
 from jobs.demo import GOOD, WRONG
 from jobs.demo_data import load_flights, read_flights
 from spark_sig import Policy, enforce, validate
-from tests.pages import read_page
+from tests.report_pages import read_page
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

@@ -44,7 +44,7 @@ from spark_sig.report import (
 )
 from spark_sig.settled import Settled
 from spark_sig.tally import Example
-from tests.pages import CONTRASTS, OUTLINE, Node, outline, read_page
+from tests.report_pages import CONTRASTS, OUTLINE, Node, outline, read_page
 from tests.test_render import FLIGHTS, SIGNATURE, TABLE, any_reports, null_check
 
 if TYPE_CHECKING:
