@@ -102,11 +102,14 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     session.stop()
 
 
-def python_of(environment: str) -> Path:
-    """Return the Python of an environment; the test skips where there is none."""
+def python_of(environment: str, target: str = "env-older") -> Path:
+    """Return the Python of an environment; the test skips where there is none.
+
+    ``target`` is what make calls the environment.
+    """
     python = ROOT / environment / "bin" / "python"
     if not python.exists():
-        pytest.skip(f"no {environment}: make env-older")
+        pytest.skip(f"no {environment}: make {target}")
     return python
 
 

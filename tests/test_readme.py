@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,7 @@ mlflow = pytest.importorskip("mlflow", reason="MLflow is in the environment of d
 from jobs.demo_data import load_flights  # noqa: E402
 from spark_sig import ColSpec, ModelSignature, ParamSchema, ParamSpec, Schema  # noqa: E402
 from tests.mlflow_models import ADVICE, Called, tracking  # noqa: E402
+from tests.pages import Reader, blocks, standing_in  # noqa: E402
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -45,21 +45,17 @@ def register_delays(client: Any) -> None:
     client.set_registered_model_alias("delays", "champion", "1")
 
 
-def test_the_readme_runs(
-    spark: SparkSession, root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    text = (root / "README.md").read_text()
-    blocks = re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
-    assert blocks
+def test_the_readme_runs(spark: SparkSession, root: Path, tmp_path: Path) -> None:
     # The reader has run `make demo`, and stands in the checkout.
     load_flights(spark, tmp_path / "build" / "demo" / "flights")
-    names: dict[str, Any] = {"spark": spark}
-    with tracking(tmp_path) as client:
+    reader, said = Reader(spark, tmp_path), ""
+    with tracking(tmp_path) as client, standing_in(tmp_path, spark):
         register_delays(client)
-        for block in blocks:
-            here = block.replace("build/demo/", f"{tmp_path}/build/demo/")
-            exec(compile(here, "README.md", "exec"), names)
-    said = capsys.readouterr().out
+        for block in blocks(root / "README.md"):
+            if block.language == "python":
+                reader.do(block)
+                said += reader.printed
+    names = reader.names
     assert "conforms" in said.lower()
     assert "$.distance" in said
     assert names["report"].conforms
