@@ -83,7 +83,7 @@ class Preflight:
 
     @property
     def passes(self) -> bool:
-        """Whether rows may be read: nothing is refused by its type."""
+        """Whether rows may be read, as nothing is refused by its type."""
         return not self.refused
 
     def to_dict(self) -> dict[str, Any]:

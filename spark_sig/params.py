@@ -137,7 +137,7 @@ class ParamSpec:
 
     @property
     def default(self) -> Any:
-        """Return the default: a copy of its own where it is a list or a dict."""
+        """Return the default, as a copy of its own where it is a list or a dict."""
         return copy.deepcopy(self._default)
 
     def __hash__(self) -> int:
@@ -218,7 +218,7 @@ def enforce_params(
         policy: only ``show_values`` counts here.
 
     Returns:
-        A new dict: the params given, in their order, then the defaults of the others.
+        The params that were given, in their order, then the defaults of the others; a new dict.
 
     Raises:
         ViolationError: lists every param whose type or shape is not the declared one.

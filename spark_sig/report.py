@@ -360,7 +360,7 @@ class Report:
 
     @property
     def sound(self) -> bool:
-        """Whether what was seen can be believed: every row was, and no audit found a lie."""
+        """Whether what was seen can be believed, as every row was and no audit found a lie."""
         return self.complete and not (self.audit and self.audit.lies)
 
     @property

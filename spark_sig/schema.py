@@ -93,7 +93,7 @@ class TensorSpec:
 
     @property
     def required(self) -> bool:
-        """True: tensors are never optional."""
+        """Always true, as tensors are never optional."""
         return True
 
     def __repr__(self) -> str:

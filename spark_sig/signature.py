@@ -266,7 +266,11 @@ class ModelSignature:
 
     @classmethod
     def load(cls, source: SignatureSource) -> ModelSignature:
-        """Read a signature from wherever it is; see :func:`load_signature`."""
+        """Read a signature from wherever it is; :class:`SignatureSource` says where that may be.
+
+        Raises:
+            SignatureError: where there is none, or it cannot be read.
+        """
         return load_signature(source)
 
     def save(self, path: str | os.PathLike[str]) -> None:

@@ -53,8 +53,8 @@ def enforce(
         side: ``inputs`` or ``outputs``.
 
     Returns:
-        The data: a DataFrame for columns, an array or a dict of arrays for tensors, Arrow for
-        Arrow.  With params a tuple: the data, and the completed params.
+        The data, as a DataFrame for columns, an array or a dict of arrays for tensors, Arrow for
+        Arrow.  With params it is a tuple of the data and the completed params.
 
     Raises:
         ViolationError: lists every violation, of data and params alike.

@@ -187,7 +187,7 @@ class InputExample:
             policy: the choices; the default policy where None.
 
         Returns:
-            What :func:`spark_sig.engines.local.enforce` returns: the data; with params a tuple.
+            What :func:`spark_sig.enforce` returns: the data; with params a tuple.
 
         Raises:
             ViolationError: lists every violation, of data and params alike.

@@ -66,7 +66,7 @@ def conform(
     Args:
         data: a path of a Delta table, a catalog name, or anything else that
             :func:`spark_sig.validate` takes, but for streams
-            (:class:`~spark_sig.quarantine.ConformBatches`).
+            (:class:`~spark_sig.ConformBatches`).
         signature: a signature, or anything that loads as one.
         conformed: path or name of the Delta table of the rows that conform, as the signature
             wants them; made where there is none, partitioned as the source is.

@@ -54,9 +54,9 @@ def set_signature(model_uri: str, signature: SignatureSource) -> None:
     """Set the signature of a model, as MLflow's function of that name does.
 
     Args:
-        model_uri: as for :func:`read_model_signature`, but for versions of registered models, which
-            are read only; or a folder with an MLmodel file, or such a file, of this machine, for
-            which MLflow need not be installed.
+        model_uri: a model that MLflow keeps (``runs:/…``, ``m-…``), but no version of a registered
+            one, which are read only; or a folder with an MLmodel file, or such a file, of this
+            machine, for which MLflow need not be installed.
         signature: the signature, or anything that loads as one.
 
     Raises:
