@@ -73,6 +73,14 @@ env-airflow: .venv-airflow/.made ## make .venv-airflow: Airflow 3 and its Spark 
 	@.venv-airflow/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
+# The guide needs no Spark to be built: docs/conf.py stands in for it.
+.PHONY: env-docs
+env-docs: .venv-docs/.made ## make .venv-docs: what builds the guide
+
+.venv-docs/.made: conf/setup-python.sh $(REQUIREMENTS)/build.txt $(REQUIREMENTS)/docs.txt
+	@conf/setup-python.sh .venv-docs $(REQUIREMENTS)/docs.txt
+	@touch $@
+
 # -- what to run -------------------------------------------------------------------------------
 
 .PHONY: demo
@@ -108,6 +116,12 @@ cluster-test: env env-cluster java jars wheel ## submit the job to a cluster of 
 .PHONY: airflow-test
 airflow-test: env env-airflow java jars ## run the DAG, and checks that go wrong, by Airflow's own processes
 	@$(PYTEST) -m airflow
+
+.PHONY: docs
+docs: env-docs ## build the guide into build/docs; what Sphinx warns of is an error
+	@.venv-docs/bin/sphinx-build --nitpicky --fail-on-warning --keep-going --quiet \
+		-d build/doctrees docs build/docs
+	@echo build/docs/index.html
 
 MINUTES ?= 10
 .PHONY: soak
@@ -148,8 +162,8 @@ wheel: env ## build the wheel into build/dist
 	@ls build/dist/*.whl
 
 .PHONY: wheel-test
-wheel-test: wheel ## install the wheel in an empty environment elsewhere, and use it there
-	@conf/test-wheel.sh build/dist/*.whl
+wheel-test: wheel java ## install the wheel in an empty environment elsewhere, and use it there
+	@JAVA_HOME="$$(cat build/java-home)" conf/test-wheel.sh build/dist/*.whl
 
 UV ?= uv
 # --universal: one lock for every Python and platform; the header names no machine's paths
@@ -161,6 +175,7 @@ lock: ## write the locks anew, keeping versions that still fit (needs uv; UPGRAD
 	cd $(REQUIREMENTS) && $(LOCK) $(UPGRADE) --override mlflow-overrides.txt dev.in -o dev.txt
 	cd $(REQUIREMENTS) && $(LOCK) $(UPGRADE) --constraint dev.txt core.in -o core.txt
 	cd $(REQUIREMENTS) && $(LOCK) $(UPGRADE) airflow.in -o airflow.txt
+	cd $(REQUIREMENTS) && $(LOCK) $(UPGRADE) docs.in -o docs.txt
 	cd $(REQUIREMENTS) && $(LOCK) $(UPGRADE) spark35.in -o spark35.txt
 	cd $(REQUIREMENTS) && $(LOCK) $(UPGRADE) spark40.in -o spark40.txt
 	cd $(REQUIREMENTS) && $(LOCK) $(UPGRADE) peer-pandera.in -o peer-pandera.txt
