@@ -1,4 +1,4 @@
-"""The settings of the guide: how Sphinx builds it from these pages and from docstrings."""
+"""The settings of the guide, by which Sphinx builds it from pages and docstrings."""
 
 from __future__ import annotations
 
@@ -40,14 +40,12 @@ html_theme = "furo"
 html_title = f"spark_sig {version}"
 html_copy_source = False
 html_show_sphinx = False
-# no font, script or picture comes from elsewhere
-html_theme_options = {"sidebar_hide_name": False}
 
-# The signatures of functions name PySpark's classes without importing them: they need not be there.
+# Functions name PySpark's classes without importing them: they need not be there.
 autodoc_mock_imports = ["pyspark", "delta", "mlflow"]
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
-autodoc_default_options = {"members": True, "show-inheritance": False}
+autodoc_default_options = {"members": True}
 python_use_unqualified_type_names = True
 add_module_names = False
 napoleon_google_docstring = True
@@ -57,18 +55,34 @@ napoleon_numpy_docstring = False
 def lead_home(app: Sphinx, env: Any, node: Any, contnode: Any) -> Any:
     """Lead a name, from whatever module it is taken, to where the reference has it."""
     module, _, name = node["reftarget"].rpartition(".")
-    if node.get("refdomain") != "py" or (module and module.partition(".")[0] != "spark_sig"):
+    if node.get("refdomain") != "py" or (
+        module and module.partition(".")[0] != "spark_sig"
+    ):
         return None
     domain = env.get_domain("py")
     for target in domain.objects:
         if target.startswith("spark_sig.") and target.rpartition(".")[2] == name:
-            where = env, node["refdoc"], app.builder, node["reftype"], target, node, contnode
+            where = (
+                env,
+                node["refdoc"],
+                app.builder,
+                node["reftype"],
+                target,
+                node,
+                contnode,
+            )
             return domain.resolve_xref(*where)
     return None
 
 
 def readable(
-    app: Any, what: str, name: str, found: Any, options: Any, signature: str | None, result: Any
+    app: Any,
+    what: str,
+    name: str,
+    found: Any,
+    options: Any,
+    signature: str | None,
+    result: Any,
 ) -> tuple[str | None, Any]:
     """Put ``...`` where the default of an argument is written as no Python is."""
     return (re.sub(r"<[^<>]*>", "...", signature) if signature else signature), result
@@ -86,13 +100,15 @@ def write_commands(app: Sphinx, config: Any) -> None:
         command = get_command(commands)
         context = command.make_context(PROGRAM, [], resilient_parsing=True)
         text = get_docs_for_click(obj=command, ctx=context, name=PROGRAM)
+    # the page has a title of its own
+    text = re.sub(r"^# .*\n", "", text)
     target = ROOT / "build" / "commands.md"
     target.parent.mkdir(exist_ok=True)
     target.write_text(text)
 
 
 def setup(app: Sphinx) -> None:
-    """Have the commands' help written before the pages are read, and names found after it."""
+    """Have the commands' help written before pages are read, and names found later."""
     app.connect("missing-reference", lead_home)
     app.connect("autodoc-process-signature", readable)
     app.connect("config-inited", write_commands)

@@ -8,6 +8,7 @@ of it:
 ``exit=3``      a shell block whose last command ends with that code, not with 0
 ``file=NAME``   is written to a file, not run
 ``by=NAME``     is run by somebody else, who is named in ``ELSEWHERE``
+``needs=NAME``  is run where spark_sig has a name, a module or a command of that name
 ==============  ================================================================================
 """
 
@@ -22,12 +23,14 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from markdown_it import MarkdownIt
 from typer.testing import CliRunner
 
+import spark_sig
 from spark_sig.cli import app
 from spark_sig.cli.completion import PROGRAM
 
@@ -87,6 +90,14 @@ def commands(text: str) -> list[str]:
     return [line for line in lines if line.strip() and not line.startswith("#")]
 
 
+def has(name: str | None) -> bool:
+    """Whether spark_sig has what a block needs."""
+    if name is None or name in spark_sig.__all__:
+        return True
+    known = {command.name for command in app.registered_commands}
+    return name in known or find_spec(f"{spark_sig.__name__}.{name}") is not None
+
+
 @contextmanager
 def standing_in(folder: Path, spark: SparkSession) -> Iterator[None]:
     """Have relative paths begin in a folder: this process's, and those of Spark's driver."""
@@ -137,7 +148,9 @@ class Reader:
 
     def do(self, block: Block) -> None:
         """Do what one block says."""
-        if "output" in block.words:
+        if not has(block.words.get("needs")):
+            self.skipped.append(block)
+        elif "output" in block.words:
             self._compare(block)
         elif name := block.words.get("file"):
             Path(name).parent.mkdir(parents=True, exist_ok=True)

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import os
+import re
+import shlex
 import shutil
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from typer.testing import CliRunner
 
+import spark_sig
 from jobs.session import resolved_jars
+from spark_sig import ColSpec, ModelSignature, Schema, conform
+from spark_sig.cli import app
 from tests.conftest import python_of, spark_version
-from tests.pages import ELSEWHERE, Reader, blocks
+from tests.pages import ELSEWHERE, Reader, blocks, standing_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import typer
     from pyspark.sql import SparkSession
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -78,6 +85,57 @@ def test_a_page_does_what_it_says(page: Path, begun: Reader, tmp_path: Path) -> 
     # each on the tables of the first page, as they were
     shutil.copytree(begun.folder, tmp_path, dirs_exist_ok=True)
     Reader(begun.spark, tmp_path, {"signature": begun.names["signature"]}).follow(page)
+
+
+# Examples of commands that are no calls of this program: a submission, and what a shell evaluates.
+SHELL_S_OWN = re.compile(r"^(spark-submit|eval) |>")
+
+
+@pytest.mark.slow
+def test_what_the_help_shows_can_be_called(begun: Reader, tmp_path: Path) -> None:
+    """The table and the model are those that the examples name."""
+    from tests.mlflow_models import tracking
+    from tests.test_readme import register_delays
+
+    examples = [line for line in help_examples(app) if not SHELL_S_OWN.search(line)]
+    assert len(examples) > 15
+    spark, names = begun.spark, begun.names
+    shutil.copytree(begun.folder / "lake" / "flights", tmp_path / "data" / "flights")
+    spark.sql(f"CREATE DATABASE lake LOCATION '{tmp_path / 'lake'}'")
+    try:
+        with tracking(tmp_path) as client, standing_in(tmp_path, spark):
+            register_delays(client)
+            flights = spark.read.format("delta").load("data/flights")
+            flights.write.format("delta").saveAsTable("lake.flights")
+            required = ModelSignature(Schema([ColSpec("double", "dep_delay")]))
+            conform("lake.flights", required, conformed="lake.good", quarantine="lake.bad")
+            ModelSignature(Schema([ColSpec("double", "dep_delay", required=False)])).save(
+                "newer.json"
+            )
+            for folder in (Path("model"), Path("new"), Path()):
+                folder.mkdir(exist_ok=True)
+                (folder / "MLmodel").write_text("flavors: {}\n")
+                names["signature"].save(folder / "MLmodel")
+            Path("reports").mkdir()
+            Path("reports/2026-11-30.json").write_text(names["report"].to_json())
+            Path("build").mkdir()
+            for example in examples:
+                program, *arguments = shlex.split(example)
+                done = CliRunner().invoke(app, arguments, obj=lambda: spark, prog_name=program)
+                assert done.exit_code in (0, 3), f"{example}\n{done.output}"
+    finally:
+        spark.sql("DROP DATABASE lake CASCADE")
+
+
+def help_examples(program: typer.Typer) -> Iterator[str]:
+    """Return the examples that the help of a program's commands shows."""
+    for command in program.registered_commands:
+        assert command.callback is not None
+        _, _, examples = (command.callback.__doc__ or "").partition("Examples:\n")
+        yield from filter(None, map(str.strip, examples.splitlines()))
+    for group in program.registered_groups:
+        assert group.typer_instance is not None
+        yield from help_examples(group.typer_instance)
 
 
 # What stands in for a platform: Delta's JARs by path, and for DQX a mock of its workspace, which is
@@ -150,6 +208,13 @@ def run(python: Path, code: str, *arguments: str, cwd: Path) -> str:
     )
     assert not done.returncode, done.stderr[-2000:]
     return done.stdout
+
+
+def test_the_reference_has_every_public_name() -> None:
+    listed = re.findall(
+        r"^\.\. auto\w+:: (\w+)$", (DOCS / "reference.md").read_text(), re.MULTILINE
+    )
+    assert sorted(listed) == sorted(spark_sig.__all__)
 
 
 def test_what_is_run_elsewhere_says_where() -> None:
