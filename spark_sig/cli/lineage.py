@@ -59,8 +59,8 @@ class Lineage:
             run=self.run,
             began=self.began,
             command=self.command,
-            place=source and source.place,
-            schema=source and source.frame.schema,
+            place=None if source is None else source.place,
+            schema=None if source is None else source.frame.schema,
         )
         self._send(found)
 
@@ -75,11 +75,12 @@ class Lineage:
 
     def _source(self, report: Report, spark: SparkSession) -> Resolved | None:
         """Find where the data lies, and what columns it has; a report says neither."""
+        gone: tuple[type[Exception], ...] = (SourceError, *spark_errors())
         try:
             version = report.source.version
             return resolve(self.table, version=version, spark=spark, counted=False)
-        except (SourceError, *spark_errors()):
-            return None  # gone meanwhile
+        except gone:
+            return None
 
     def _send(self, found: list[Any]) -> None:
         from spark_sig.integrations.openlineage import emit

@@ -261,6 +261,7 @@ class _Reader:
         if found is None:
             return None
         name = " ".join(found[1].lower().split())
+        taken: DataType | None
         if name in ("decimal", "numeric", "number"):
             taken = DataType.long if document.get("logicalType") == "integer" else DataType.double
             self.losses.append(f"{path}: {stored} is taken for {taken}")
