@@ -41,7 +41,7 @@ _FIRST = re.compile(r"\$(?:\.(?P<plain>\w+)|\['(?P<quoted>(?:[^'\\]|\\.)*)'\])")
 
 
 def column_of(path: str) -> str | None:
-    """Return the name of the column that a path leads into; None where it has none.
+    r"""Return the name of the column that a path leads into; None where it has none.
 
     Example:
         >>> column_of("$.orders[*].price"), column_of("$['it\\'s']"), column_of("$[0]")

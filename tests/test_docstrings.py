@@ -21,7 +21,8 @@ ROOT = Path(__file__).parents[1]
 MODULES = [
     ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
     for path in sorted((ROOT / "spark_sig").rglob("*.py"))
-    if ">>> " in path.read_text()
+    # Airflow's are read where it is installed: tests/test_airflow_words.py
+    if ">>> " in path.read_text() and "airflow" not in path.parts
 ]
 
 

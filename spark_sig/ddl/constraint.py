@@ -55,8 +55,8 @@ class Constraint:
 
         Example:
             >>> claim = Claim(("a",), within=(-5, 5))
-        >>> one = Constraint("c", "`a` BETWEEN -5 AND 5", "$.a", Code.CAST, claim)
-        >>> one.says("`a` BETWEEN - 5 AND 5")
+            >>> one = Constraint("c", "`a` BETWEEN -5 AND 5", "$.a", Code.CAST, claim)
+            >>> one.says("`a` BETWEEN - 5 AND 5")
             True
         """
         return _plain(self.sql) == _plain(text)

@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from spark_sig.signature import SignatureSource
 
 
+# What Delta refuses in names of columns that it does not map.
+_UNMAPPED = frozenset(" ,;{}()\n\t=")
+
+
 @dataclass(frozen=True, slots=True)
 class Creation:
     """A new Delta table whose columns are those of a signature.
@@ -110,16 +114,31 @@ def delta_table(
         for one in wanted
         if isinstance(one, Constraint)
     )
+    mapping = "\nTBLPROPERTIES ('delta.columnMapping.mode' = 'name')" if _mapped(struct) else ""
     return Creation(
         name,
-        (f"CREATE TABLE {sql} (\n{columns}\n) USING DELTA", *checks),
+        (f"CREATE TABLE {sql} (\n{columns}\n) USING DELTA{mapping}", *checks),
         tuple(one for one in wanted if isinstance(one, Unenforced)),
     )
 
 
+def _mapped(struct: T.StructType) -> bool:
+    """Say whether Parquet has no such names, so that Delta has to map them."""
+    from pyspark.sql import types as T
+
+    return any(
+        not _UNMAPPED.isdisjoint(member.name)
+        for dtype in _parts(struct)
+        if isinstance(dtype, T.StructType)
+        for member in dtype.fields
+    )
+
+
 def _column(field: T.StructField) -> str:
+    from pyspark.sql import types as T
+
     for dtype in _parts(field.dataType):
-        if dtype.typeName() in ("void", "udt"):
+        if isinstance(dtype, (T.NullType, T.UserDefinedType)):
             raise SignatureError(
                 f"Spark's SQL has no type for {dtype.simpleString()}",
                 path=member_path("$", field.name),
