@@ -29,8 +29,9 @@ if TYPE_CHECKING:
 DOCS = Path(__file__).parents[1] / "docs"
 FIRST = DOCS / "getting-started.md"
 PAGES = sorted(page for page in DOCS.rglob("*.md") if page != FIRST and blocks(page))
-# Pages that take more than some seconds: they call models, or start processes.
-SLOW = {"batch-scoring", "from-mlflow", "stream"}
+# The default run follows what a new user reads first; the recipes that write tables or call models
+# take more than some seconds each.
+SLOW = {"airflow", "batch-scoring", "from-dqx", "from-mlflow", "from-pandera", "stream"}
 
 pytestmark = [
     pytest.mark.skipif(
