@@ -41,6 +41,8 @@ def test_the_wheel_holds_the_package_and_nothing_else(
         names = archive.namelist()
         [entry_points] = [name for name in names if name.endswith("entry_points.txt")]
         scripts = archive.read(entry_points).decode()
+        [license_] = [name for name in names if name.endswith("/LICENSE")]
+        assert archive.read(license_) == (root / "LICENSE").read_bytes()
 
     packaged = {name for name in names if ".dist-info/" not in name}
     tracked = {path.relative_to(root).as_posix() for path in project_files}
