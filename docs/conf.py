@@ -33,7 +33,7 @@ nitpick_ignore_regex = [
     (r"py:.*", r"(collections\.abc|enum|os|pathlib)\..*"),
     (r"py:.*", r"DataFrame|SparkSession|MlflowSignature|npt\.DTypeLike"),
     # what spark_sig makes for itself, and no user has to name
-    (r"py:.*", r"spark_sig\.(tally|plan|example|inference|integrations)\..*"),
+    (r"py:.*", r"spark_sig\.(tally|plan|stats|example|inference|integrations)\..*"),
 ]
 
 html_theme = "furo"

@@ -36,7 +36,7 @@ class ExplainedCheck:
 
     @property
     def rung(self) -> Rung:
-        """The dearest rung that it takes: that of the files which statistics leave open."""
+        """The dearest rung that it takes, which is that of files that statistics leave open."""
         rungs = [part.rung for part in self.decided] or [self.reason.rung]
         return max(rungs, key=_RUNGS.index)
 
@@ -98,7 +98,7 @@ class Explanation:
 
     @property
     def passes(self) -> bool:
-        """Whether rows may be read: nothing is refused by its type."""
+        """Whether rows may be read, as nothing is refused by its type."""
         return not self.refused
 
     def to_dict(self) -> dict[str, Any]:
