@@ -319,7 +319,7 @@ def load_signature(source: SignatureSource) -> ModelSignature:
     if isinstance(source, ModelSignature):
         return source
     if isinstance(source, str) and source.lstrip()[:1] in ("{", "["):
-        source = parse_json(source)
+        return _from_values(parse_json(source))
     if isinstance(source, Mapping):
         return _from_values(source)
     if type(source).__module__.partition(".")[0] == "mlflow":

@@ -261,6 +261,15 @@ json_values = st.recursive(
 )
 
 
+@pytest.mark.parametrize("side", [[], {}, 1, "input"])
+def test_a_side_that_is_none_is_refused(side: object) -> None:
+    document: Any = deepcopy(contract_document(SIGNATURE))
+    (place,) = [p for p in document["schema"][0]["customProperties"] if p["value"] == "inputs"]
+    place["value"] = side
+    with pytest.raises(SignatureError, match="must be one of"):
+        read(document)
+
+
 @given(st.data())
 def test_a_contract_that_was_tampered_with_is_read_or_refused(data: st.DataObject) -> None:
     document: Any = deepcopy(contract_document(SIGNATURE))

@@ -125,6 +125,8 @@ class _Reader:
             side = _custom(found, path).get(SIDE)
             if side is None:
                 self.losses.append(f"{path}: a schema object that is no side of the signature")
+            elif side not in SIDES:  # a tuple, which anything may be compared with
+                raise _wrong(f"{SIDE} must be one of {', '.join(SIDES)}", path, side)
             elif side in sides:
                 raise SignatureError(f"the contract has the side {side!r} twice", path=path)
             else:
@@ -134,9 +136,6 @@ class _Reader:
     def _sides(
         self, sides: Mapping[str, tuple[str, Mapping[str, Any]]], params: ParamSchema | None
     ) -> ModelSignature:
-        for side, (path, _) in sides.items():
-            if side not in SIDES:
-                raise _wrong(f"{SIDE} must be one of {', '.join(SIDES)}", path, side)
         made = {side: self._schema(found, path) for side, (path, found) in sides.items()}
         return ModelSignature(**made, params=params)
 
