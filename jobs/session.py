@@ -14,7 +14,7 @@ from pathlib import Path
 from delta import configure_spark_with_delta_pip
 from pyspark.sql import SparkSession
 
-from spark_sig.cli.session import DELTA_CONF
+from spark_sig.delta.session import DELTA_CONF
 
 LOG4J = Path(__file__).parents[1] / "conf" / "log4j2.properties"
 

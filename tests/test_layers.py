@@ -279,3 +279,12 @@ def test_an_executor_loads_neither_pandas_nor_spark() -> None:
 def test_the_front_module_loads_nothing() -> None:
     heavy = NOT_ON_EXECUTORS | {"numpy", "pyarrow"}
     assert loaded_by(("spark_sig",)) & heavy == set()
+
+
+def test_a_session_needs_no_command_line() -> None:
+    # environments of other tools have neither typer nor rich
+    loaded = "import sys, jobs.session; print({'typer', 'rich'} & {*sys.modules})"
+    ran = subprocess.run(
+        [sys.executable, "-c", loaded], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert ran.stdout.strip() == "set()"

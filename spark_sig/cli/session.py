@@ -6,14 +6,10 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
+from spark_sig.delta.session import DELTA_CONF
+
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
-
-# What makes Delta Lake known to a session.
-DELTA_CONF = {
-    "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
-    "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
-}
 
 # What a command on one machine needs no more of.
 _QUIET = {
