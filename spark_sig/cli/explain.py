@@ -56,7 +56,7 @@ def explain_command(
 
         spark-sig explain model/MLmodel lake.flights
 
-        spark-sig explain models:/delays@champion build/demo/flights --prove --json
+        spark-sig explain models:/delays@champion data/flights --prove --json
     """
     flags = ExplainFlags(version, timestamp, side, engine, policy, prove, json)
     raise typer.Exit(run_explain(signature, table, flags, session_of(context)))
