@@ -31,7 +31,7 @@ def write_report(
     run_id: str | None = None,
     spark: SparkSession | None = None,
 ) -> str:
-    """Write a report as JSON, whole or not at all, over any older file of that name.
+    """Write a report, whole or not at all, over any older file of that name.
 
     It is written under a temporary name in the same folder, and then renamed.  Missing folders
     are made.
@@ -39,7 +39,8 @@ def write_report(
     Args:
         report: what to write, whatever its verdict; of an inference its evidence.
         path: a local path, a ``file:`` URI, or any URI that Hadoop reaches; where it ends in a
-            slash or is a folder, the report goes into it as ``<run_id>.json``.
+            slash or is a folder, the report goes into it as ``<run_id>.json``.  What it ends in
+            says how it is written: ``.html`` as a page, ``.xml`` for CI servers, else as JSON.
         run_id: the name there; made from the time where None.
         spark: a session, for URIs that are not local.
 
@@ -51,8 +52,21 @@ def write_report(
         SourceError: where another storage cannot be written.
     """
     target = report_path(path, new_run_id() if run_id is None else run_id, spark=spark)
-    write_file(target, report.to_json().rstrip("\n") + "\n", "report", spark=spark)
+    write_file(target, _rendered(report, target).rstrip("\n") + "\n", "report", spark=spark)
     return target
+
+
+def _rendered(report: Report | Inference, path: str) -> str:
+    if isinstance(report, Report):
+        if _ends(path, ".html"):
+            return report.to_html()
+        if _ends(path, ".xml"):
+            return report.to_junit()
+    return report.to_json()
+
+
+def _ends(path: str, suffix: str) -> bool:
+    return path.lower().endswith(suffix)
 
 
 def write_file(path: str, text: str, what: str, *, spark: SparkSession | None = None) -> None:

@@ -307,6 +307,16 @@ def test_a_folder_gets_a_file_under_the_run_id(tmp_path: Path) -> None:
     assert new_run_id() != new_run_id()
 
 
+def test_what_its_name_ends_in_says_how_a_report_is_written(tmp_path: Path) -> None:
+    places = {suffix: tmp_path / f"report{suffix}" for suffix in (".html", ".XML", ".txt")}
+    for place in places.values():
+        write_report(FLIGHTS, place)
+    texts = {suffix: place.read_text(encoding="utf-8") for suffix, place in places.items()}
+    assert texts[".html"].startswith("<!DOCTYPE html>")
+    assert texts[".XML"].startswith("<?xml ")
+    assert read(places[".txt"]) == FLIGHTS
+
+
 @pytest.mark.parametrize("run_id", ["", "../x", "a/b", ".hidden", "a\nb"])
 def test_a_run_id_is_a_plain_name(run_id: str) -> None:
     with pytest.raises(SignatureError, match="plain file name"):

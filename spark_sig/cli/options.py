@@ -14,7 +14,11 @@ SIGNATURE = "Signature: JSON file or text, MLmodel or its folder, ODCS contract.
 Signature = Annotated[str | None, typer.Option(help=SIGNATURE)]
 Side = Annotated[str | None, typer.Option(help="inputs or outputs.")]
 Report = Annotated[
-    str | None, typer.Option(help="Where the report's JSON goes; a folder gets RUN_ID.json.")
+    str | None,
+    typer.Option(
+        help="Where the report goes: JSON, a page (.html) or JUnit (.xml); "
+        "a folder gets RUN_ID.json."
+    ),
 ]
 Config = Annotated[str | None, typer.Option(help="YAML file with these settings.")]
 Engine = Annotated[str | None, typer.Option(help="auto, catalyst or arrow.")]

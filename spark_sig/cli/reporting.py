@@ -33,7 +33,7 @@ def reported(
         table: what is checked.
         check: checks it.
         session: makes the session, once it is known that the report can be written.
-        place: where the report's JSON goes; None for nowhere.
+        place: where the report goes; None for nowhere.
         run_id: the name of the run in that place.
         json: whether the report is printed as JSON, and nothing else is.
         lineage: the command, where OpenLineage is told of the run; None where it is not.
