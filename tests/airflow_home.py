@@ -92,6 +92,8 @@ class Airflow:
             # on a loaded machine a server answers late, and none is dead for it
             "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "120",
             "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "1200",
+            # nor does a task fail that waits for the others
+            "AIRFLOW__SCHEDULER__TASK_QUEUED_TIMEOUT": "3600",
             "NO_PROXY": "127.0.0.1",
             "no_proxy": "127.0.0.1",
         }
