@@ -114,6 +114,10 @@ class Policy:
                     f"unknown policy {name!r}", expected="one of default, mlflow, strict"
                 )
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return the choices by their names."""
+        return {one.name: getattr(self, one.name) for one in fields(self)}
+
 
 @cache
 def _hints() -> dict[str, Any]:

@@ -9,8 +9,19 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from spark_sig.errors import SignatureError
-from spark_sig.types import ColumnType, _required, check_name, column_type
+from spark_sig.errors import SignatureError, assert_never
+from spark_sig.types import (
+    AnyType,
+    Array,
+    ColumnType,
+    DataType,
+    Map,
+    Object,
+    SparkMLVector,
+    _required,
+    check_name,
+    column_type,
+)
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -168,6 +179,14 @@ class Schema:
         """Whether its columns or tensors have names."""
         return self.inputs[0].name is not None
 
+    @property
+    def all_required(self) -> bool:
+        """Whether it is of columns, none of which is optional at any level."""
+        return all(
+            isinstance(spec, ColSpec) and bool(spec.required) and _wholly_required(spec.type)
+            for spec in self
+        )
+
     def __iter__(self) -> Iterator[Spec]:
         return iter(self.inputs)
 
@@ -181,3 +200,17 @@ class Schema:
         from spark_sig.render.signature import schema_html
 
         return schema_html(self)
+
+
+def _wholly_required(dtype: ColumnType) -> bool:
+    match dtype:
+        case Array():
+            return _wholly_required(dtype.dtype)
+        case Map():
+            return _wholly_required(dtype.value_type)
+        case Object():
+            return all(p.required and _wholly_required(p.dtype) for p in dtype.properties)
+        case DataType() | AnyType() | SparkMLVector():
+            return True
+        case _:
+            assert_never(dtype)

@@ -42,8 +42,6 @@ from spark_sig.report import (
     Source,
     Transfer,
     Written,
-    all_required,
-    policy_fields,
 )
 from spark_sig.schema import ColSpec, Schema, TensorSpec
 from spark_sig.settled import Settled, settled_fields
@@ -305,7 +303,7 @@ def test_a_signature_without_optional_fields_is_suspected() -> None:
     ids=str,
 )
 def test_signatures_without_optional_fields(schema: Schema, all_of_it: bool) -> None:
-    assert all_required(schema) is all_of_it
+    assert schema.all_required is all_of_it
 
 
 # --- the document -------------------------------------------------------------------------------
@@ -429,7 +427,7 @@ def test_the_published_schema_is_one_and_knows_every_choice() -> None:
     policy = SCHEMA["$defs"]["policy"]
     assert policy["required"] == [f.name for f in fields(Policy)] == list(policy["properties"])
     for name in ("default", "mlflow", "strict"):
-        jsonschema.validate(policy_fields(Policy.named(name)), policy)
+        jsonschema.validate(Policy.named(name).to_dict(), policy)
     assert SCHEMA["$defs"]["code"]["enum"] == [code.value for code in Code]
     assert SCHEMA["$defs"]["rung"]["enum"] == [r.value for r in Rung]
 

@@ -25,7 +25,6 @@ from spark_sig.report import (
     Source,
     Transfer,
     Written,
-    policy_fields,
 )
 from spark_sig.settled import Settled
 from spark_sig.tally import Cell, Example
@@ -48,7 +47,7 @@ def report_document(report: Report) -> dict[str, Any]:
         "complete": report.complete,
         "signature": report.signature,
         "side": report.side,
-        "policy": policy_fields(report.policy),
+        "policy": report.policy.to_dict(),
         "source": {
             "text": str(source),
             "kind": source.kind,

@@ -7,7 +7,7 @@ from xml.etree.ElementTree import Element
 
 from spark_sig.render.page.elements import el
 from spark_sig.render.text import facts, remedies
-from spark_sig.report import FORMAT, Report, policy_fields
+from spark_sig.report import FORMAT, Report
 
 # How many remedies are shown.
 _REMEDIES = 50
@@ -30,7 +30,7 @@ def notes(report: Report) -> list[Element]:
 def origin(report: Report) -> Element:
     """Return what the report is on, and how it was made."""
     pairs = [(name, text) for name, text in _pairs(report) if text]
-    policy = [(name, str(value)) for name, value in policy_fields(report.policy).items()]
+    policy = [(name, str(value)) for name, value in report.policy.to_dict().items()]
     return el(
         "section",
         el("h2", "This run", id="run"),

@@ -1,227 +1,27 @@
-"""Reports: the verdict on a whole source, and what it rests on."""
+"""Reports: the verdict on a whole source, or on a part of one."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from spark_sig.errors import Code, Violation, assert_never
-from spark_sig.plan import Check, EnforcementPlan, Rung
+from spark_sig.errors import Code, Violation
+from spark_sig.plan import EnforcementPlan, Rung
 from spark_sig.policy import Policy
-from spark_sig.schema import ColSpec, Schema
+from spark_sig.report.check import CheckResult
+from spark_sig.report.evidence import Audit, Decided, Evidence
+from spark_sig.report.source import Rows, Source
+from spark_sig.report.transfer import Transfer
+from spark_sig.schema import Schema
 from spark_sig.settled import Settled, settled_fields
-from spark_sig.tally import CheckTally, Example, Tally, smallest
-from spark_sig.types import AnyType, Array, ColumnType, DataType, Map, Object, SparkMLVector
+from spark_sig.tally import CheckTally, Tally
 
 # Version of the JSON form; published in render/report.schema.json.
 FORMAT = "spark_sig.report/3"
 
-# What may be wrong with the signature itself: MLflow's inference from Spark has no optional field.
-REINFER = "re-infer the signature, or nulls='allow'"
-
 # The remark on a source without rows, which conforms.
 NO_ROWS = "there are no rows: nothing was checked but types"
-
-
-_RUNGS = list(Rung)
-_UNREAD = frozenset({Rung.SCHEMA, Rung.STATS, Rung.LEDGER})
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """What was checked.
-
-    Args:
-        kind: ``delta``, ``parquet``, ``dataframe`` or ``values``.
-        name: the path or name as given; empty for a DataFrame.
-        table_id: Delta's table id, else None.
-        version: the version that every read used, None where there is none.
-        files: number of data files at that version, None where unknown.
-        pinned: whether every read is of one version.
-        uncounted: number of files whose rows the table's log does not count.
-    """
-
-    kind: str
-    name: str = ""
-    table_id: str | None = None
-    version: int | None = None
-    files: int | None = None
-    pinned: bool = False
-    uncounted: int = 0
-
-    def __str__(self) -> str:
-        if not self.pinned:
-            return " ".join(filter(None, (self.kind, self.name))) + ", unpinned"
-        at = "" if self.version is None else f" at version {self.version}"
-        return f"{self.kind} {self.name}{at}"
-
-
-@dataclass(frozen=True, slots=True)
-class Rows:
-    """How many rows there were."""
-
-    total: int = 0
-    valid: int = 0
-    violating: int = 0
-    uncounted: int = 0  # those in files whose rows the table's log does not count
-
-    def __add__(self, other: Rows) -> Rows:
-        return Rows(
-            self.total + other.total,
-            self.valid + other.valid,
-            self.violating + other.violating,
-            self.uncounted + other.uncounted,
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Decided:
-    """What decided a check for some of the rows.
-
-    Args:
-        rung: what decided it.
-        rows: how many rows.
-        files: how many data files they lie in; None where files are not known.
-    """
-
-    rung: Rung
-    rows: int
-    files: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Lie:
-    """A check that an audit found violated in files that had been proven.
-
-    Args:
-        path: place in a row; ``$`` where the number of rows is wrong.
-        code: what is wrong.
-        claimed: what had been proven.
-        found: what the audit found.
-    """
-
-    path: str
-    code: Code
-    claimed: str
-    found: str
-
-
-@dataclass(frozen=True, slots=True)
-class Audit:
-    """What became of proven files that were read nevertheless.
-
-    Args:
-        share: the share of the proven files that was asked for, 0 to 1.
-        files: files read.
-        rows: rows read.
-        lies: what was wrong.
-    """
-
-    share: float
-    files: int
-    rows: int
-    lies: tuple[Lie, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """What a verdict rests on besides rows.
-
-    Args:
-        statistics: which statistics were asked, or why none were.
-        files_read: data files that rows were read of; None where files are not known.
-        ledger: what the ledger gave and took; empty where there is none.
-    """
-
-    statistics: str = ""
-    files_read: int | None = None
-    ledger: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Written:
-    """Rows that were written to a table.
-
-    Args:
-        table: its name or path, as given.
-        table_id: its own id.
-        version: the version that they made.
-        rows: how many they are.
-    """
-
-    table: str
-    table_id: str
-    version: int
-    rows: int
-
-
-@dataclass(frozen=True, slots=True)
-class Transfer:
-    """What became of the rows, where they were to be written.
-
-    Args:
-        run_id: the name of the run; empty where it has none, as nothing was written.
-        mode: ``append``, ``overwrite`` or ``replace-partitions``.
-        conformed: the rows that conform; None where nothing was written.
-        quarantine: the rows that violate; None where nothing was written.
-        note: why nothing was written; empty where something was.
-    """
-
-    run_id: str
-    mode: str
-    conformed: Written | None = None
-    quarantine: Written | None = None
-    note: str = ""
-
-    @classmethod
-    def refused(cls, run_id: str | None, mode: str, why: str) -> Transfer:
-        """Return what became of rows of which none was written, and say why."""
-        return cls(run_id or "", mode, note=f"nothing was written: {why}")
-
-
-@dataclass(frozen=True, slots=True)
-class CheckResult:
-    """What became of one check.
-
-    Args:
-        path: place in a row.
-        code: what is wrong where it fails.
-        expected: what the signature asks for.
-        count: rows that violate it; None for a finding, which types decide, or statistics.
-        observed: the smallest distinct observations.
-        examples: the smallest examples by key.
-        remedy: what the user can do; empty where nothing is known to help.
-        decided: what decided it, for how many rows each.  Evidence, not verdict: equality leaves
-            it out.
-    """
-
-    path: str
-    code: Code
-    expected: str
-    count: int | None
-    observed: tuple[str, ...] = ()
-    examples: tuple[Example, ...] = ()
-    remedy: str = ""
-    decided: tuple[Decided, ...] = field(default=(Decided(Rung.SCHEMA, 0),), compare=False)
-
-    @property
-    def violated(self) -> bool:
-        """Whether anything violates it."""
-        return self.count is None or self.count > 0
-
-    @property
-    def rung(self) -> Rung:
-        """The dearest rung that was needed to decide it."""
-        return max((part.rung for part in self.decided), key=_RUNGS.index)
-
-    @property
-    def proven(self) -> float:
-        """The share of the rows that no scan was needed for."""
-        rows = sum(part.rows for part in self.decided)
-        if not rows:
-            return float(self.rung in _UNREAD)
-        return sum(part.rows for part in self.decided if part.rung in _UNREAD) / rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -312,19 +112,19 @@ class Report:
         # Where NaN violates too, a tally cannot tell which of the two it was.
         policy = plan.policy
         rejects = policy.nulls == "reject" and policy.nan == "allow"
-        suspect = schema is not None and rejects and all_required(schema)
+        suspect = schema is not None and rejects and schema.all_required
         findings = tuple(
             CheckResult(v.path, v.code, v.expected, None, (v.observed,), (), v.remedy)
             for v in plan.findings
         )
         known, failed = decided or {}, refuted or {}
         results = tuple(
-            _result(
+            CheckResult.of(
                 check,
                 tally.checks.get(index, CheckTally()),
-                suspect,
-                known.get(index, (Decided(check.rung, tally.rows, source.files),)),
-                failed.get(index),
+                suspect=suspect,
+                decided=known.get(index, (Decided(check.rung, tally.rows, source.files),)),
+                refuted=failed.get(index),
             )
             for index, check in enumerate(plan.checks)
         )
@@ -434,7 +234,7 @@ class Report:
         for name in ("signature", "side", "policy", "source", "min_rows", "row_count", "row_key"):
             if getattr(self, name) != getattr(other, name):
                 raise ValueError(f"reports that differ in {name} do not add up")
-        if list(map(_asked, self.checks)) != list(map(_asked, other.checks)):
+        if [check.asked for check in self.checks] != [check.asked for check in other.checks]:
             raise ValueError("reports on different checks do not add up")
         expected = (
             None
@@ -445,7 +245,7 @@ class Report:
             self,
             rows=self.rows + other.rows,
             checks=tuple(
-                _plus(a, b, self.policy.examples)
+                a.plus(b, self.policy.examples)
                 for a, b in zip(self.checks, other.checks, strict=True)
             ),
             expected_rows=expected,
@@ -496,81 +296,7 @@ class Report:
         return report_from_document(document)
 
 
-def _result(
-    check: Check,
-    tally: CheckTally,
-    suspect: bool,
-    decided: tuple[Decided, ...],
-    refuted: str | None,
-) -> CheckResult:
-    by_nulls = check.code is Code.NULL and (tally.count > 0 or refuted is not None)
-    return CheckResult(
-        check.path,
-        check.code,
-        check.expected,
-        tally.count if refuted is None else None,
-        tally.observed if refuted is None else (refuted,),
-        tally.examples,
-        REINFER if suspect and by_nulls else "",
-        decided,
-    )
-
-
 def _both(a: Audit | None, b: Audit | None) -> Audit | None:
     if a is None or b is None:
         return a or b
     return Audit(a.share, a.files + b.files, a.rows + b.rows, (*a.lies, *b.lies))
-
-
-def _plus_decided(a: tuple[Decided, ...], b: tuple[Decided, ...]) -> tuple[Decided, ...]:
-    """Add up what decided a check in two parts of a source; files may lie in both."""
-    rows = {part.rung: 0 for part in (*a, *b)}
-    for part in (*a, *b):
-        rows[part.rung] += part.rows
-    return tuple(Decided(rung, rows[rung]) for rung in _RUNGS if rung in rows)
-
-
-def _asked(check: CheckResult) -> tuple[object, ...]:
-    """Return what a check asked, and a finding's answer: the same in all parts of a source."""
-    finding = (check.observed, check.remedy) if check.count is None else None
-    return check.path, check.code, check.expected, finding
-
-
-def _plus(a: CheckResult, b: CheckResult, limit: int) -> CheckResult:
-    if a.count is None or b.count is None:
-        return a
-    both = CheckTally(a.count, a.observed, a.examples).plus(
-        CheckTally(b.count, b.observed, b.examples), limit
-    )
-    return replace(
-        a,
-        count=both.count,
-        observed=both.observed,
-        examples=smallest(both.examples, limit),
-        remedy=a.remedy or b.remedy,
-        decided=_plus_decided(a.decided, b.decided),
-    )
-
-
-def all_required(schema: Schema) -> bool:
-    """Say whether a schema has columns, and no optional field at any level."""
-    return all(isinstance(s, ColSpec) and bool(s.required) and _required(s.type) for s in schema)
-
-
-def _required(dtype: ColumnType) -> bool:
-    match dtype:
-        case Array():
-            return _required(dtype.dtype)
-        case Map():
-            return _required(dtype.value_type)
-        case Object():
-            return all(p.required and _required(p.dtype) for p in dtype.properties)
-        case DataType() | AnyType() | SparkMLVector():
-            return True
-        case _:
-            assert_never(dtype)
-
-
-def policy_fields(policy: Policy) -> dict[str, Any]:
-    """Return a policy's choices by name."""
-    return {f.name: getattr(policy, f.name) for f in fields(policy)}
