@@ -6,6 +6,7 @@ import json
 import os
 import re
 import threading
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -22,9 +23,20 @@ from hypothesis import strategies as st
 from referencing import Registry, Resource
 from typer.testing import CliRunner
 
-from spark_sig import Array, ColSpec, Map, ModelSignature, Object, Property, Schema, TensorSpec
+from spark_sig import (
+    Array,
+    ColSpec,
+    Map,
+    ModelSignature,
+    Object,
+    ParamSchema,
+    ParamSpec,
+    Property,
+    Schema,
+    TensorSpec,
+)
 from spark_sig import validate as validated
-from spark_sig.cli import app
+from spark_sig.cli import app, reporting
 from spark_sig.errors import Code, SignatureError, SourceError
 from spark_sig.naming import column_of, member_path
 from spark_sig.plan import Rung
@@ -233,6 +245,13 @@ def test_rows_that_were_written_are_outputs() -> None:
     ] == [("s3://lake", "good", 90), ("hive://metastore:9083", "lake.bad", 10)]
 
 
+def test_tables_go_by_their_places_where_these_are_known() -> None:
+    transfer = Transfer("run", "append", Written("lake.good", "g", 4, 100))
+    end, _ = told(replace(REPORT, transfer=transfer), written={"lake.good": "s3a://lake/good"})
+    (output,) = end["outputs"]
+    assert (output["namespace"], output["name"]) == ("s3://lake", "good")
+
+
 def test_the_same_report_is_the_same_run() -> None:
     one, other = events(REPORT)[0], events(REPORT)[1]
     assert one.run.runId == other.run.runId == events(REPORT)[0].run.runId
@@ -429,6 +448,101 @@ def test_validate_tells_a_server(
     code, _, told_ = run(*given_, "--openlineage", session=lambda: spark)
     assert code == 3
     assert "could not be sent" in told_
+
+
+@contextmanager
+def told_to_a_file(log: Path) -> Iterator[list[dict[str, Any]]]:
+    """Have the client write to a file; yield what it has written, once that is over."""
+    Path("openlineage.yml").write_text(
+        f"transport:\n  type: file\n  log_file_path: {log}\n  append: true\n"
+    )
+    log.unlink(missing_ok=True)
+    found: list[dict[str, Any]] = []
+    yield found
+    found += map(json.loads, log.read_text().splitlines() if log.exists() else [])
+
+
+def doubled(frame: Any, params: Any) -> Any:
+    """Double numbers, but for those above a hundred."""
+    if params["fails"]:
+        raise ValueError("the model is out of order")
+    return [None if a > 100 else a * 2.0 for a in frame["a"]]
+
+
+def test_score_tells_a_file(spark: SparkSession, tmp_path: Path) -> None:
+    """The tables are called what they are called where they are read: one lineage, not two."""
+    pytest.importorskip("mlflow")
+    from tests.mlflow_models import save_function
+
+    signature = ModelSignature(
+        Schema([ColSpec("double", "a")]),
+        Schema([ColSpec("double", "twice")]),
+        ParamSchema([ParamSpec("fails", "boolean", False)]),
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # MLflow's advice
+        model = save_function(tmp_path / "model", doubled, signature)
+    schema = "told_scores"
+    spark.sql(f"CREATE DATABASE {schema} LOCATION '{tmp_path / 'lake'}'")
+    names = {name: f"{schema}.{name}" for name in ("source", "out", "bad")}
+    rows = spark.range(10).selectExpr("IF(id = 3, NULL, IF(id = 4, 200, id)) * 1.0D AS a", "id")
+    rows.write.format("delta").saveAsTable(names["source"])
+    flags = ("--model", model, "--table", names["source"], "--out", names["out"])
+    flags = ("score", *flags, "--openlineage")
+    log = tmp_path / "events.log"
+    try:
+        with told_to_a_file(log) as sent:
+            code, said, _ = run(*flags, session=lambda: spark)
+            assert (code, "nothing was written" in said) == (3, True)
+        start, end = sent
+        assert (start["eventType"], end["eventType"], end["outputs"]) == ("START", "COMPLETE", [])
+        job = end["job"]["name"]
+        with told_to_a_file(log) as sent:
+            given_ = ("--quarantine", names["bad"], "--max-violations", "20%", "--run-id", "r1")
+            assert run(*flags, *given_, session=lambda: spark)[0] == 0
+        start, end = sent
+        assert end["run"]["runId"] == run_uuid("r1")
+        assert end["run"]["facets"]["sparkSig_verdict"]["violatingRows"] == 2
+        (dataset,) = end["inputs"]
+        assert (dataset["namespace"], dataset["name"]) == ("file", str(tmp_path / "lake/source"))
+        metrics = dataset["inputFacets"]["dataQualityMetrics"]
+        assert (metrics["rowCount"], metrics["columnMetrics"]["a"]["nullCount"]) == (10, 1)
+        # predictions are no column of the data that was read
+        assertions = dataset["inputFacets"]["dataQualityAssertions"]["assertions"]
+        failed = [(a["name"], a.get("column")) for a in assertions if not a["success"]]
+        assert failed == [("$.a null", "a"), ("$outputs.twice null", None)]
+        assert [
+            (o["namespace"], o["name"], o["outputFacets"]["outputStatistics"]["rowCount"])
+            for o in end["outputs"]
+        ] == [("file", str(tmp_path / "lake/out"), 8), ("file", str(tmp_path / "lake/bad"), 2)]
+        with told_to_a_file(log) as sent:
+            given_ = ("--quarantine", names["bad"], "--params", '{"fails": true}')
+            code, _, wrong = run(*flags, *given_, session=lambda: spark)
+            assert (code, "ValueError (values are not shown)" in wrong) == (1, True), wrong
+        start, end = sent
+        assert end["eventType"] == "FAIL"
+        assert (end["job"]["name"], end["inputs"][0]["name"]) == (job, dataset["name"])
+    finally:
+        spark.sql(f"DROP DATABASE {schema} CASCADE")
+
+
+def test_a_report_that_cannot_be_written_is_told_of(
+    spark: SparkSession, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """What the run has found, and written, is so."""
+    table = str(tmp_path / "table")
+    spark.range(5).write.format("delta").save(table)
+    ModelSignature(Schema([ColSpec("long", "id")])).save(tmp_path / "signature.json")
+
+    def full(*_: Any, **__: Any) -> str:
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(reporting, "write_report", full)
+    with told_to_a_file(tmp_path / "events.log") as sent:
+        given_ = ("validate", "--table", table, "--signature", "signature.json", "--openlineage")
+        code, _, wrong = run(*given_, "--report", "report.json", session=lambda: spark)
+        assert (code, "no space" in wrong) == (1, True)
+    assert [event["eventType"] for event in sent] == ["START", "COMPLETE"]
 
 
 def test_a_dataframe_is_told_of(spark: SparkSession) -> None:

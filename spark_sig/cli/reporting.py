@@ -50,14 +50,17 @@ def reported(
             report = check(spark)
         except SourceError as error:
             if told:
-                told.failed(error)
+                told.failed(error, spark)
             raise
     # The verdict comes first: what follows may fail.
     say(report.to_json() if json else report.to_text())
-    if place is not None:
-        with writing():
-            path = write_report(report, place, run_id=run_id, spark=spark)
-        (note if json else say)(f"report: {path}")
-    if told:
-        told.ended(report, spark)
+    try:
+        if place is not None:
+            with writing():
+                path = write_report(report, place, run_id=run_id, spark=spark)
+            (note if json else say)(f"report: {path}")
+    finally:
+        # wherever the report could not go, what it says is so
+        if told:
+            told.ended(report, spark)
     return report

@@ -44,3 +44,8 @@ class Transfer:
     def refused(cls, run_id: str | None, mode: str, why: str) -> Transfer:
         """Return what became of rows of which none was written, and say why."""
         return cls(run_id or "", mode, note=f"nothing was written: {why}")
+
+    @property
+    def tables(self) -> tuple[Written, ...]:
+        """The tables that rows were written to."""
+        return tuple(one for one in (self.conformed, self.quarantine) if one is not None)

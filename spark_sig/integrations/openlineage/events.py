@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -67,6 +67,7 @@ def events(
     place: str | None = None,
     catalog: str = "spark_catalog",
     schema: T.StructType | Schema | None = None,
+    written: Mapping[str, str] | None = None,
 ) -> list[events_of.RunEvent]:
     """Return the events of a run that ended with a report: START, and COMPLETE with the verdict.
 
@@ -85,6 +86,8 @@ def events(
         place: where the data lies, in full; the name in the report where None.
         catalog: the namespace of tables of which the name alone is known.
         schema: the columns of the data; left out where None.
+        written: where tables lie that rows were written to, in full, by their names in the report;
+            those names for all others.
     """
     source = report.source
     where = _name_of(source.name if place is None else place, catalog)
@@ -100,10 +103,11 @@ def events(
         },
     )
     plain = events_of.InputDataset(*where)
+    outputs = list(_outputs(report, catalog, written or {}))
     make = _maker(_job(where, command, job, namespace))
     return [
         make(events_of.RunState.START, began or ended, asked, [plain], []),
-        make(events_of.RunState.COMPLETE, ended, known, [told], list(_outputs(report, catalog))),
+        make(events_of.RunState.COMPLETE, ended, known, [told], outputs),
     ]
 
 
@@ -205,21 +209,23 @@ def _dataset_facets(
         )
 
 
-def _outputs(report: Report, catalog: str) -> Iterator[events_of.OutputDataset]:
+def _outputs(
+    report: Report, catalog: str, places: Mapping[str, str]
+) -> Iterator[events_of.OutputDataset]:
     """Yield the tables that rows were written to."""
     if report.transfer is None:
         return
-    for written in (report.transfer.conformed, report.transfer.quarantine):
-        if written is not None:
-            yield _output(written, catalog)
+    for written in report.transfer.tables:
+        place = places.get(written.table, written.table)
+        yield _output(written, _name_of(place, catalog))
 
 
-def _output(written: Written, catalog: str) -> events_of.OutputDataset:
+def _output(written: Written, where: DatasetName) -> events_of.OutputDataset:
     counted = facets_of.output_statistics_output_dataset.OutputStatisticsOutputDatasetFacet(
         rowCount=written.rows, producer=_producer()
     )
     return events_of.OutputDataset(
-        *_name_of(written.table, catalog),
+        *where,
         facets=dict(_dataset_facets(written.version, None)),
         outputFacets={"outputStatistics": counted},
     )

@@ -61,9 +61,8 @@ def _pairs(report: Report) -> Iterator[tuple[str, str]]:
     if report.row_count is not None:
         yield "rows asked for", f"{report.row_count:,}"
     if report.transfer is not None:
-        for written in (report.transfer.conformed, report.transfer.quarantine):
-            if written is not None:
-                yield f"table id of {written.table}", written.table_id
+        for written in report.transfer.tables:
+            yield f"table id of {written.table}", written.table_id
 
 
 def _list(pairs: list[tuple[str, str]]) -> Element:
