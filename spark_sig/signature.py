@@ -36,7 +36,7 @@ SIDES = ("inputs", "outputs")
 # The id that MLflow gives a model which is logged.
 MODEL_ID = r"m-[0-9a-f]{32}"
 # A place that only MLflow reaches: models:/…, runs:/…, s3://…
-_URI = re.compile(rf"{MODEL_ID}|[a-zA-Z][a-zA-Z0-9+.-]+:/.+", re.DOTALL)
+MODEL_URI = re.compile(rf"{MODEL_ID}|[a-zA-Z][a-zA-Z0-9+.-]+:/.+", re.DOTALL)
 LOCAL_URI = re.compile(r"file:(?://(?:localhost)?)?(?P<path>/.*)", re.DOTALL)
 
 # Losses that one warning lists.
@@ -332,7 +332,7 @@ def load_signature(source: SignatureSource) -> ModelSignature:
         )
     if isinstance(source, str) and (local := LOCAL_URI.fullmatch(source)):
         source = local["path"]
-    if isinstance(source, str) and _URI.fullmatch(source):
+    if isinstance(source, str) and MODEL_URI.fullmatch(source):
         from spark_sig.integrations.mlflow.models import read_model_signature
 
         return read_model_signature(source)

@@ -32,10 +32,12 @@ from spark_sig import (
     split,
 )
 from spark_sig.errors import ViolationError
+from spark_sig.signature import load_signature
 from spark_sig.types import AnyType, ColumnType, Map
 
 mlflow = pytest.importorskip("mlflow", reason="MLflow is in the environment of dev.txt alone")
 
+from mlflow.exceptions import MlflowException  # noqa: E402
 from pydantic import BaseModel  # noqa: E402
 from sklearn import datasets  # noqa: E402
 from sklearn.linear_model import LinearRegression, LogisticRegression  # noqa: E402
@@ -627,8 +629,35 @@ def test_a_model_that_is_not_there(spark: SparkSession, tmp_path: Path) -> None:
     frame = spark.range(1).selectExpr("id AS a")
     with pytest.raises(SignatureError, match="holds no model"):
         score(frame, tmp_path)
-    with pytest.raises(SignatureError, match="cannot be fetched"):
-        score(frame, tmp_path / "nowhere")
+    for gone in (tmp_path / "nowhere", f"file:{tmp_path}/nowhere"):
+        with pytest.raises(SignatureError, match="cannot be fetched: there is no such folder"):
+            score(frame, gone)
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (ModuleNotFoundError("No module named 'botocore'"), "No module named 'botocore'"),
+        (Exception("Unable to locate credentials"), "Unable to locate credentials"),
+        (
+            MlflowException("The following failures occurred in s3://b:\n##### File x #####\nno"),
+            "The following failures occurred in s3://b: no",
+        ),
+        (Exception(), "Exception"),
+    ],
+)
+def test_a_store_that_is_not_reached(
+    monkeypatch: pytest.MonkeyPatch, error: Exception, said: str
+) -> None:
+    """Stores have clients of their own, which MLflow imports late, and whose errors it lets be."""
+
+    def failing(**_: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(mlflow.artifacts, "download_artifacts", failing)
+    for read in (artifacts.fetch, load_signature):
+        with pytest.raises(SignatureError, match=f"the model s3://b/m cannot be .*: {said}$"):
+            read("s3://b/m")
 
 
 def test_a_model_without_names_takes_columns_by_place(spark: SparkSession, tmp_path: Path) -> None:

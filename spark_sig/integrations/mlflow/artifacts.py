@@ -16,7 +16,7 @@ from spark_sig.delta.log import is_classic
 from spark_sig.errors import ModelError, SignatureError
 from spark_sig.integrations.mlflow.door import explained, mlflow_module
 from spark_sig.integrations.mlflow.models import canonical
-from spark_sig.signature import LOCAL_URI, MLMODEL
+from spark_sig.signature import LOCAL_URI, MLMODEL, MODEL_URI
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -68,9 +68,12 @@ def fetch(uri: str | os.PathLike[str]) -> Path:
         if not (path / MLMODEL).is_file():
             raise SignatureError("the folder holds no model", path=str(path), expected=MLMODEL)
         return path.absolute()
+    failed = f"the model {text} cannot be fetched"
+    if local or not MODEL_URI.fullmatch(text):
+        raise SignatureError(f"{failed}: there is no such folder", path=str(path))
     folder = tempfile.mkdtemp(prefix="spark-sig-model-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    with explained(f"the model {text} cannot be fetched"):
+    with explained(failed, fetches=True):
         found = mlflow.artifacts.download_artifacts(artifact_uri=canonical(text), dst_path=folder)
     return Path(found)
 

@@ -32,20 +32,32 @@ def mlflow_module(what: str) -> ModuleType:
 
 
 @contextmanager
-def explained(what: str, remedy: str = "") -> Iterator[None]:
+def explained(what: str, remedy: str = "", *, fetches: bool = False) -> Iterator[None]:
     """Have errors of MLflow's be errors of signatures.
 
     Args:
         what: what could not be done.
         remedy: what may help.
+        fetches: whether files are fetched: the clients of stores raise errors of their own, or
+            are not installed.
 
     Raises:
         SignatureError: where MLflow refuses, or does not reach its server or its files.
     """
     from mlflow.exceptions import MlflowException
 
+    kinds = (Exception,) if fetches else (MlflowException, OSError)
     try:
         yield
-    except (MlflowException, OSError) as error:
-        words = str(error).strip().splitlines() or [type(error).__name__]
-        raise SignatureError(f"{what}: {words[0]}", remedy=remedy) from error
+    except SignatureError:
+        raise
+    except kinds as error:
+        raise SignatureError(f"{what}: {_said(error)}", remedy=remedy) from error
+
+
+def _said(error: Exception) -> str:
+    """Return what an error says in a line: MLflow lists files that it cannot fetch below it."""
+    lines = [line for line in str(error).strip().splitlines() if not line.startswith("#####")]
+    if not lines:
+        return type(error).__name__
+    return " ".join(lines[:2]) if lines[0].endswith(":") else lines[0]

@@ -39,7 +39,7 @@ def read_model_signature(uri: str) -> ModelSignature:
     mlflow = mlflow_module(f"a signature at {uri}")
     place = canonical(uri)
     with (
-        explained(f"the model {uri} cannot be read"),
+        explained(f"the model {uri} cannot be read", fetches=True),
         tempfile.TemporaryDirectory() as folder,
     ):
         if logged := _LOGGED.fullmatch(place):
