@@ -461,6 +461,8 @@ def test_the_command(places: Places, tmp_path: Path, capsys: pytest.CaptureFixtu
         ({"params": "[]"}, "a JSON object"),
         ({"model": str(tmp_path)}, "holds no model"),
         ({"max_violations": "1%"}, "without --quarantine"),
+        ({"preflight": True, "report": str(target)}, "report does not go with --preflight"),
+        ({"preflight": True, "openlineage": True}, "openlineage does not go with"),
         ({"keep": ["gone"], "quarantine": places.bad}, "no column 'gone'"),
     ):
         code, told = run(**more)

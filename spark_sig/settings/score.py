@@ -99,8 +99,21 @@ def score_settings(flags: Mapping[str, Any], config: str | None) -> ScoreSetting
         values["params"] = json_object(values["params"])
     if "out" not in values and not values.get("preflight"):
         raise SignatureError("no out is given", path="out", remedy="give --out, or --preflight")
+    if values.get("preflight"):
+        _refuse_idle(values)
     if "max_violations" in values and "quarantine" not in values:
         raise SignatureError(
             "max_violations does not go without --quarantine", path="max_violations"
         )
     return ScoreSettings(policy=policy, **values)
+
+
+def _refuse_idle(values: Mapping[str, Any]) -> None:
+    """Refuse what somebody would wait for in vain where types alone are compared."""
+    for name in ("report", "openlineage"):
+        if values.get(name):
+            raise SignatureError(
+                f"{name} does not go with --preflight, which makes no report",
+                path=name,
+                remedy="leave it out; --json prints what was compared",
+            )
