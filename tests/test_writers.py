@@ -258,6 +258,105 @@ def test_rows_that_a_replacement_leaves_were_held_to_none_of_its_constraints(
     assert report.rows.violating == 2
 
 
+@pytest.mark.slow
+def test_a_column_that_is_brought_back_was_held_to_no_constraint_of_its_name(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    path = tmp_path / "t"
+    table = f"delta.{quoted(str(path))}"
+    mapped = "TBLPROPERTIES ('delta.columnMapping.mode' = 'name')"
+    spark.sql(f"CREATE TABLE {table} (a BIGINT, b BIGINT) USING delta {mapped}")
+    spark.sql(f"INSERT INTO {table} VALUES (1, 2)")
+    spark.sql(f"ALTER TABLE {table} ADD CONSTRAINT fine CHECK (a IS NOT NULL)")
+    assert checked(spark, path)
+    # Delta holds neither to the constraints that there are
+    spark.sql(f"ALTER TABLE {table} REPLACE COLUMNS (b BIGINT)")
+    spark.sql(f"ALTER TABLE {table} REPLACE COLUMNS (b BIGINT, a BIGINT)")
+    assert spark.read.format("delta").load(str(path)).where("a IS NULL").count() == 1
+    assert not checked(spark, path)
+    wanted = ModelSignature(inputs=Schema([ColSpec("long", "a"), ColSpec("long", "b")]))
+    assert validate(path, wanted).rows.violating == 1
+    spark.sql(f"RESTORE TABLE {table} TO VERSION AS OF 2")
+    assert not checked(spark, path)  # once in doubt, always
+    assert checked(spark, path, 2)
+
+
+def called(*names: tuple[str, str], mode: str = "name", **constraints: str) -> str:
+    """Metadata of columns, and of members ``x`` of a struct, given their names in files, too."""
+    inner = [{"name": "x", "type": "long", "metadata": {}}]
+    fields = [
+        {
+            "name": name,
+            "type": {"type": "struct", "fields": inner} if name == "s" else "long",
+            "metadata": {"delta.columnMapping.physicalName": stored},
+        }
+        for name, stored in names
+    ]
+    properties = {f"delta.constraints.{name}": text for name, text in constraints.items()}
+    metadata = {
+        "configuration": {"delta.columnMapping.mode": mode, **properties},
+        "schemaString": json.dumps({"type": "struct", "fields": fields}),
+    }
+    return json.dumps({"metaData": metadata})
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "operation", "expected"),
+    [
+        (("a", "p"), ("a", "p"), "WRITE", True),
+        (("a", "p"), ("a", "q"), "WRITE", False),
+        (("a", "p"), ("A", "q"), "WRITE", False),
+        (("s", "p"), ("s", "q"), "WRITE", False),
+        (("other", "p"), ("other", "q"), "WRITE", True),
+        (("a", "p"), ("a", "q"), "RESTORE", True),
+        (("a", "p"), ("a", "q"), "REMOVE COLUMN MAPPING", True),
+    ],
+)
+def test_a_constraint_is_about_what_files_call_its_columns(
+    spark: SparkSession,
+    tmp_path: Path,
+    first: tuple[str, str],
+    second: tuple[str, str],
+    operation: str,
+    expected: bool,
+) -> None:
+    fine = {"fine": "`A` > 0 AND S.x > 0"}
+    path = commits(tmp_path / "t", [info()], [info()], [info()])
+    opened = open_snapshot(spark, read_snapshot(spark, str(path)))
+    log = path / "_delta_log"
+    (log / f"{0:020}.json").write_text("\n".join([info(), called(first, **fine)]))
+    (log / f"{1:020}.json").write_text("\n".join([info(), called(("z", "z"), **fine)]))
+    (log / f"{2:020}.json").write_text(
+        "\n".join([info(operation=operation), called(second, **fine)])
+    )
+    assert constraints_were_checked(spark, opened) is expected
+    # where nothing is mapped, files have the columns' own names
+    for version, names in enumerate((first, second)):
+        text = called(names, mode="none", **fine)
+        (log / f"{version:020}.json").write_text(f"{info()}\n{text}")
+    (log / f"{2:020}.json").write_text(info())
+    assert constraints_were_checked(spark, opened)
+    # whoever else says what the columns are may call them NOT NULL, and Spark skips the check
+    (log / f"{1:020}.json").write_text(f"{info(RUST)}\n{called(second, mode='none', **fine)}")
+    assert not constraints_were_checked(spark, opened)
+
+
+@pytest.mark.slow
+def test_a_constraint_over_a_column_that_delta_rs_made_not_null_was_not_checked(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    path = tmp_path / "t"
+    table = f"delta.{quoted(str(path))}"
+    spark.range(2).write.format("delta").save(str(path))
+    added = deltalake.Field("n", "long", nullable=False)
+    deltalake.DeltaTable(str(path)).alter.add_columns([added])
+    spark.sql(f"ALTER TABLE {table} ADD CONSTRAINT fine CHECK (n IS NOT NULL)")
+    spark.sql(f"ALTER TABLE {table} ALTER COLUMN n DROP NOT NULL")
+    assert not checked(spark, path)
+    wanted = ModelSignature(inputs=Schema([ColSpec("long", "id"), ColSpec("long", "n")]))
+    assert validate(path, wanted).rows.violating == 2
+
+
 @pytest.fixture(scope="module")
 def replaced(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A table of which a part is left of another one, whose statistics are of that one.

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from spark_sig.delta.columns import Column, table_columns
 from spark_sig.delta.log import is_classic, reraise_cancelled, spark_errors
 from spark_sig.delta.query import Query
 from spark_sig.sqltext import quoted
+from spark_sig.stats import Place
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -127,13 +129,16 @@ _COMMITS = """
         GROUP BY version
     )"""
 
-# Whether all commits are there, and none brings rows; the properties that any sets, in order, and
-# whether those rows that there are were held to the constraints among them, or there are none yet.
+# Whether all commits are there, and none brings rows, nor columns of other writers: these may be
+# NOT NULL over rows that hold NULL, and Spark then looks at none where a constraint is added.  The
+# properties and columns that any sets, in order, and whether those rows that there are were held to
+# the constraints among them, or there are none yet.
 _CHECKED = """
-    SELECT count(*) = {last} + 1 AND count_if(broken OR brought) = 0 AS whole,
+    SELECT count(*) = {last} + 1 AND count_if(broken OR brought
+            OR schema IS NOT NULL AND NOT by_spark AND CAST(version AS BIGINT) > 0) = 0 AS whole,
         array_sort(collect_list(IF(configuration IS NULL, NULL, struct(version,
             CAST(version AS BIGINT) = 0 AND NOT unchecking OR by_spark AND checking AS checking,
-            configuration)))) AS configurations
+            configuration, schema)))) AS described
     FROM ({commits})"""
 
 # Commits that say what the columns are, or that bring rows.
@@ -151,7 +156,8 @@ _UNCHECKING = ("CLONE", "CONVERT")
 # with what they were held to.  Others may bring constraints and leave rows: where a table is
 # replaced but for some (replaceWhere), which is called WRITE, too, these stay.
 # delta-rs (0.25 to 1.6) compares decimals as doubles when it adds a constraint.
-_CHECKING = ("ADD CONSTRAINT", "RESTORE")
+# REMOVE COLUMN MAPPING writes all rows anew, under other names.
+_CHECKING = ("ADD CONSTRAINT", "RESTORE", "REMOVE COLUMN MAPPING")
 
 _CONSTRAINT = "delta.constraints."
 
@@ -191,25 +197,53 @@ def constraints_were_checked(spark: SparkSession, opened: Any) -> bool:
         found = _over_commits(spark, opened, _CHECKED)
         if found is None:
             return False
-        whole, configurations = found.collect()[0]
-        return whole and _were_checked(configurations)
-    except (ValueError, TypeError, AttributeError):  # no configuration at all
-        return False
+        whole, described = found.collect()[0]
+        return whole and _were_checked(described)
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
+        return False  # no configuration, or no schema at all
     except spark_errors() as error:
         reraise_cancelled(error)
         return False
 
 
-def _were_checked(configurations: Iterable[tuple[str, bool, str]]) -> bool:
-    """Say whether every constraint came with a commit that checked it, or was there before."""
-    before: set[tuple[str, object]] = set()
-    for _, checking, text in configurations:
-        properties = json.loads(text).items() if text else ()
-        found = {item for item in properties if item[0].lower().startswith(_CONSTRAINT)}
-        if not checking and not found <= before:
+def _were_checked(described: Iterable[tuple[str, bool, str, str | None]]) -> bool:
+    """Say whether every constraint came with a commit that checked it, or was there before.
+
+    One that was there before was held to what files call a column by the name that they had for it
+    then: of another column of that name, which REPLACE COLUMNS and createOrReplace may bring where
+    columns are mapped, older rows hold NULL.
+    """
+    before: set[tuple[str, str]] = set()
+    names: dict[Place, Place] = {}
+    for _, checking, text, schema in described:
+        properties = json.loads(text) if text else {}
+        found = {item for item in properties.items() if item[0].lower().startswith(_CONSTRAINT)}
+        stored = _stored_names(properties, schema) if schema else {}
+        moved = {place for place, name in stored.items() if names.get(place, name) != name}
+        kept = {item for item in before if not any(_is_named(item[1], place) for place in moved)}
+        if not checking and not found <= kept:
             return False
-        before = found
+        before, names = found, names | stored
     return True
+
+
+def _stored_names(properties: Mapping[str, Any], schema: str) -> dict[Place, Place]:
+    """Return what files call each column and member of a struct, by its own names; in any case."""
+    metadata = {"configuration": properties, "schemaString": schema, "partitionColumns": ()}
+    todo: list[tuple[Place, Place, Mapping[str, Column]]] = [((), (), table_columns(metadata))]
+    found: dict[Place, Place] = {}
+    while todo:
+        place, stored, columns = todo.pop()
+        for name, column in columns.items():
+            inner = (*place, name.casefold()), (*stored, column.name.casefold())
+            found[inner[0]] = inner[1]
+            todo.append((*inner, column.members))
+    return found
+
+
+def _is_named(text: str, place: Place) -> bool:
+    """Say whether a constraint may be about a place; a name within other words counts, too."""
+    return place[-1].replace("`", "``") in text.casefold()
 
 
 class Description(NamedTuple):
