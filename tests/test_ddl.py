@@ -149,9 +149,10 @@ def test_what_is_enforced_once_is_proven_and_no_row_is_read(
     added(spark, tmp_path / "t", GOOD | {"s": None}, GOOD | {"day": None})
     after = validate(table, SIGNATURE, policy=LOSSLESS)
     assert after.conforms
-    asked = {f"{c.path} {c.code}" for c in after.checks} - {"$.l[*] null"}
+    # of text that it is partitioned by, the table's log knows better
+    asked = {f"{c.path} {c.code}" for c in after.checks} - {"$.l[*] null", "$.p null"}
     assert set(proven_by_columns(after)) == asked
-    assert len(asked) == len(before.checks) - 1
+    assert len(asked) == len(before.checks) - 2
     for column, value in (("a b", 2**31), ("e`f", NAN), ("m", None), ("s", (1, (None, "t")))):
         with pytest.raises(spark_errors(), match="DELTA_VIOLATE_CONSTRAINT"):
             added(spark, tmp_path / "t", GOOD | {column: value})

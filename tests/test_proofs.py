@@ -843,6 +843,24 @@ def test_constraints_come_and_go(spark: SparkSession, tmp_path: Path) -> None:
     assert violated(compare(spark, path, one)) == {("$.a", "null"): 1, ("$.b", "cast"): 1}
 
 
+def test_a_constraint_that_was_held_to_text_before_a_partition_made_it_null(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    path = tmp_path / "t"
+    spark.sql(f"CREATE TABLE {on(path)} (id BIGINT, p STRING) USING delta PARTITIONED BY (p)")
+    spark.sql(f"ALTER TABLE {on(path)} ADD CONSTRAINT fine CHECK (p IS NOT NULL)")
+    one = signature(("id", "long", True), ("p", "string", True))
+    spark.sql(f"INSERT INTO {on(path)} VALUES (1, 'x')")
+    assert unread(compare(spark, path, one))
+    setting = "spark.databricks.delta.convertEmptyToNullForStringPartitionCol"
+    spark.conf.set(setting, "false")
+    try:
+        spark.sql(f"INSERT INTO {on(path)} VALUES (2, '')")
+    finally:
+        spark.conf.unset(setting)
+    assert violated(compare(spark, path, one)) == {("$.p", "null"): 1}
+
+
 # --- what other writers leave --------------------------------------------------------------------
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from spark_sig.delta.columns import (
     Column,
+    Kind,
     has_vectors,
     mapping_mode,
     schema_columns,
@@ -129,7 +130,7 @@ def _logged(
     columns, claims = table_columns(metadata), check_claims(plan)
     constrained = plan
     if stats:
-        known = check_bounds(spark, metadata["configuration"], dict(types_of(columns)))
+        known = check_bounds(spark, metadata["configuration"], _held(columns))
         constrained = _constrained(plan, claims, known)
         if constrained != plan and not constraints_were_checked(spark, opened):
             constrained = plan
@@ -216,6 +217,16 @@ def _with_removed(spark: SparkSession, opened: Any, files: Query) -> Query:
         [*files.columns, "removed"],
         **still.frames,
     )
+
+
+def _held(columns: Mapping[str, Column]) -> dict[Place, str]:
+    """Return the places and types of which constraints are believed.
+
+    Text that tables are partitioned by is left out: '' is stored as NULL, where a setting has it so
+    only after constraints were held to it.  The log has the values.
+    """
+    texts = {n for n, c in columns.items() if c.kind is Kind.PARTITION and c.type == "string"}
+    return {place: kind for place, kind in types_of(columns) if place[0] not in texts}
 
 
 def _constrained(
