@@ -236,6 +236,18 @@ def test_a_constraint_that_says_something_else_is_replaced(
     assert there == wanted
 
 
+def test_what_spark_hides_of_a_table_is_there_all_the_same(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    table = simple(spark, tmp_path / "t", "url BIGINT, token BIGINT")
+    signature = ModelSignature(Schema([ColSpec("long", "url"), ColSpec("long", "token")]))
+    first = delta_constraints(signature, table)
+    assert len(first.additions) == 2
+    first.apply(spark)
+    again = delta_constraints(signature, table)
+    assert (again.additions, again.present) == ((), first.missing)
+
+
 def test_what_no_constraint_says_is_listed(spark: SparkSession, tmp_path: Path) -> None:
     columns = "a BIGINT, b DOUBLE, c STRING, l ARRAY<DOUBLE>, m MAP<STRING, BIGINT>, `${x}` INT"
     table = str(tmp_path / "t")

@@ -85,11 +85,14 @@ def table_constraints(spark: SparkSession, table: str) -> dict[str, str]:
         SourceError: where it cannot be read.
     """
     try:
-        rows = spark.sql(f"SHOW TBLPROPERTIES {table}").collect()
+        # SHOW TBLPROPERTIES hides the text of constraints whose names hold "url" or "token"
+        (row,) = spark.sql(f"DESCRIBE DETAIL {table}").select("properties").collect()
     except spark_errors() as error:
         raise SourceError(f"the table {table} cannot be read: {first_line(error)}") from error
     return {
-        key[len(_PREFIX) :].lower(): text for key, text in rows if key.lower().startswith(_PREFIX)
+        key[len(_PREFIX) :].lower(): text
+        for key, text in row["properties"].items()
+        if key.lower().startswith(_PREFIX)
     }
 
 
