@@ -229,6 +229,10 @@ def test_kinds_of_columns(
         "1 > 0",
         "true",
         '"i" IS NOT NULL',
+        # another day, or another setting, it was something else
+        "day >= DATE'today'",
+        "day >= DATE ' Yesterday UTC'",
+        "i > ${spark.least}",
         "i IS NOT NULL AND",
         "",
         "i > 0 AND t = '" + "x" * 10_000 + "'",
@@ -279,6 +283,17 @@ def test_the_sessions_reading_of_double_quotes_does_not_matter(spark: SparkSessi
     finally:
         for key, old in before.items():
             spark.conf.unset(key) if old is None else spark.conf.set(key, old)
+
+
+def test_numbers_with_exponents_count_where_they_are_doubles(spark: SparkSession) -> None:
+    setting = "spark.sql.legacy.exponentLiteralAsDecimal.enabled"
+    text = "l <= 9007199254740995e0 AND b > 0"  # as a double, one more
+    assert proven(spark, text) == {"b": bounds(0)}
+    spark.conf.set(setting, "true")
+    try:
+        assert proven(spark, text) == {}
+    finally:
+        spark.conf.unset(setting)
 
 
 def test_without_a_jvm_nothing_is_proven() -> None:

@@ -270,6 +270,13 @@ _FUNCTIONS = {
     "isnan": "IsNaN",
 }
 
+# What was something else where rows were held to it: in double quotes stands text or a name, as the
+# session has it, in ${} one of its settings, and these are dates of the day.
+_VARYING = re.compile(r"""["]|\$\{|'\s*(now|today|tomorrow|yesterday)\b""", re.IGNORECASE)
+# So are numbers with an exponent, which this setting makes decimals.
+_EXPONENT = re.compile(r"\de[+-]?\d", re.IGNORECASE)
+_AS_DECIMAL = "spark.sql.legacy.exponentLiteralAsDecimal.enabled"
+
 # No part that is understood is deeper: x IS NULL OR a comparison with - CAST(literal) AND another.
 _DEPTH = 5
 
@@ -292,8 +299,9 @@ class _Node:
 
 
 def _facts(spark: SparkSession, text: str) -> Iterator[_Fact]:
-    # What stands in double quotes is text or a name, as the session has it.
-    if len(text) > _LONGEST or text.count("(") > _MOST_PARENTHESES or '"' in text:
+    if len(text) > _LONGEST or text.count("(") > _MOST_PARENTHESES or _VARYING.search(text):
+        return
+    if _EXPONENT.search(text) and spark.conf.get(_AS_DECIMAL, "false") == "true":
         return
     try:
         parsed: Any = spark._jsparkSession.sessionState().sqlParser().parseExpression(text)
