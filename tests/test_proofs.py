@@ -843,21 +843,30 @@ def test_constraints_come_and_go(spark: SparkSession, tmp_path: Path) -> None:
     assert violated(compare(spark, path, one)) == {("$.a", "null"): 1, ("$.b", "cast"): 1}
 
 
-def test_a_constraint_that_was_held_to_text_before_a_partition_made_it_null(
-    spark: SparkSession, tmp_path: Path
+@pytest.mark.parametrize("kind", ["STRING", "BINARY"])
+@pytest.mark.parametrize("rule", ["declared", "constraint"])
+def test_partitions_make_null_of_what_was_none_when_it_was_held_to_the_table_s_rules(
+    spark: SparkSession, tmp_path: Path, kind: str, rule: str
 ) -> None:
     path = tmp_path / "t"
-    spark.sql(f"CREATE TABLE {on(path)} (id BIGINT, p STRING) USING delta PARTITIONED BY (p)")
-    spark.sql(f"ALTER TABLE {on(path)} ADD CONSTRAINT fine CHECK (p IS NOT NULL)")
-    one = signature(("id", "long", True), ("p", "string", True))
-    spark.sql(f"INSERT INTO {on(path)} VALUES (1, 'x')")
+    column = f"p {kind} NOT NULL" if rule == "declared" else f"p {kind}"
+    spark.sql(f"CREATE TABLE {on(path)} (id BIGINT, {column}) USING delta PARTITIONED BY (p)")
+    if rule == "constraint":
+        spark.sql(f"ALTER TABLE {on(path)} ADD CONSTRAINT fine CHECK (p IS NOT NULL)")
+    one = signature(("id", "long", False), ("p", kind.lower(), True))
+    spark.sql(f"INSERT INTO {on(path)} VALUES (1, CAST('x' AS {kind}))")
     assert unread(compare(spark, path, one))
     setting = "spark.databricks.delta.convertEmptyToNullForStringPartitionCol"
     spark.conf.set(setting, "false")
     try:
-        spark.sql(f"INSERT INTO {on(path)} VALUES (2, '')")
+        spark.sql(f"INSERT INTO {on(path)} VALUES (2, CAST('' AS {kind}))")
     finally:
         spark.conf.unset(setting)
+    if rule == "declared":
+        for stats in (True, False):
+            with pytest.raises(SourceError, match="NOT NULL and holds NULL"):
+                validate(path, one.signature, policy=one.policy, stats=stats)
+        spark.sql(f"ALTER TABLE {on(path)} ALTER COLUMN p DROP NOT NULL")
     assert violated(compare(spark, path, one)) == {("$.p", "null"): 1}
 
 

@@ -61,6 +61,16 @@ class Column:
     members: dict[str, Column] = field(default_factory=dict)
     declared: str = ""
 
+    @property
+    def emptied(self) -> bool:
+        """Whether '' becomes NULL where the table is partitioned by it.
+
+        That comes after rows were held to NOT NULL and to constraints: of binary values at any
+        time, of text where the writer's session has it so
+        (``spark.databricks.delta.convertEmptyToNullForStringPartitionCol``, by default before).
+        """
+        return self.kind is Kind.PARTITION and self.type in ("string", "binary")
+
 
 def mapping_mode(metadata: Mapping[str, Any]) -> str:
     """Return how columns are mapped to names in files: ``none``, ``name`` or ``id``."""

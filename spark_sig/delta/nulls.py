@@ -22,6 +22,8 @@ from spark_sig.delta.log import (
 from spark_sig.delta.replaced import replaced_at
 from spark_sig.delta.statistics import depends_on_writer, judged
 from spark_sig.delta.writers import Description, descriptions, is_of_spark, with_trusted
+from spark_sig.errors import SourceError
+from spark_sig.sqltext import quoted
 from spark_sig.stats import Claim, Place, Proof
 
 if TYPE_CHECKING:
@@ -138,10 +140,12 @@ def imposed_places(
 ) -> frozenset[Place]:
     """Return the NOT NULL places whose rows may never have been held to it.
 
-    Spark holds rows to it.  delta-rs adds columns that are NOT NULL to a table that has rows (1.6),
-    files that it has not read (`create_write_transaction`), does not look inside of structs (up to
-    1.1) and restores rows under newer columns (up to 0.25); a clone and a converted table have the
-    columns of their source.  Of commits that are no longer there the best is believed.
+    Spark holds rows to it; but '' becomes NULL after that where a table is partitioned by it
+    (:attr:`~spark_sig.delta.columns.Column.emptied`), which the log tells.  delta-rs adds columns
+    that are NOT NULL to a table that has rows (1.6), files that it has not read
+    (`create_write_transaction`), does not look inside of structs (up to 1.1) and restores rows
+    under newer columns (up to 0.25); a clone and a converted table have the columns of their
+    source.  Of commits that are no longer there the best is believed.
 
     Args:
         spark: the session.
@@ -152,25 +156,60 @@ def imposed_places(
         Some of the places; all of them where the commits cannot be read.
 
     Raises:
-        SourceError: where another table has taken the place of this one meanwhile.
+        SourceError: where another table has taken the place of this one meanwhile, and where one
+            of the columns that a table is partitioned by holds NULL nevertheless, which Spark
+            cannot read.
     """
     if not places:
         return places
     try:
         if not is_classic(spark):
-            return frozenset() if is_of_spark(spark, snapshot.path, snapshot.version) else places
+            if not is_of_spark(spark, snapshot.path, snapshot.version):
+                return places
+            return places & _emptied(spark, snapshot)
         opened = open_snapshot(spark, snapshot)
         found = descriptions(spark, opened)
         if found is None:
             return places
         imposed = _imposed(found)
-        names = dict(_declared(json.loads(table_metadata(opened)["schemaString"])))
+        metadata = table_metadata(opened)
+        names = dict(_declared(json.loads(metadata["schemaString"])))
+        emptied = {(name,) for name, column in table_columns(metadata).items() if column.emptied}
     except (ValueError, TypeError, LookupError, AttributeError, RecursionError):  # no schema at all
         return places
     except spark_errors() as error:
         reraise_cancelled(error)
         return places
-    return places & {names[place] for place in imposed & names.keys()}
+    imposed = {names[place] for place in imposed & names.keys()}
+    return places & (imposed | _unproven(spark, snapshot, places & emptied))
+
+
+def _unproven(spark: SparkSession, snapshot: Snapshot, places: frozenset[Place]) -> set[Place]:
+    """Return those NOT NULL columns, of what a table is partitioned by, that may hold NULL.
+
+    Raises:
+        SourceError: where one does.
+    """
+    found = null_evidence(spark, snapshot, sorted(places))
+    for place, evidence in found.items():
+        if evidence.nulls is Nulls.SOME:
+            raise SourceError(
+                f"the table {snapshot.path} is partitioned by {place[0]!r}, which is NOT NULL and "
+                f"holds NULL: Spark cannot read it before ALTER COLUMN {quoted(place[0])} DROP NOT "
+                "NULL"
+            )
+    return {place for place, evidence in found.items() if evidence.nulls is Nulls.UNKNOWN}
+
+
+def _emptied(spark: SparkSession, snapshot: Snapshot) -> set[Place]:
+    """Return the columns of text and binary values that a table is partitioned by.
+
+    For Spark Connect, from which the log is out of reach; by the newest version.
+    """
+    (row,) = spark.sql(f"DESCRIBE DETAIL delta.{quoted(snapshot.path)}").collect()
+    types = dict(spark.read.format("delta").load(snapshot.path).dtypes)
+    emptied = (name for name in row["partitionColumns"] if types[name] in ("string", "binary"))
+    return {(name,) for name in emptied}
 
 
 def _imposed(found: Iterable[Description]) -> set[Place]:

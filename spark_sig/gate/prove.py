@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from spark_sig.delta.columns import (
     Column,
-    Kind,
     has_vectors,
     mapping_mode,
     schema_columns,
@@ -222,11 +221,10 @@ def _with_removed(spark: SparkSession, opened: Any, files: Query) -> Query:
 def _held(columns: Mapping[str, Column]) -> dict[Place, str]:
     """Return the places and types of which constraints are believed.
 
-    Text that tables are partitioned by is left out: '' is stored as NULL, where a setting has it so
-    only after constraints were held to it.  The log has the values.
+    What may be emptied after rows were held to constraints is left out: the log has the values.
     """
-    texts = {n for n, c in columns.items() if c.kind is Kind.PARTITION and c.type == "string"}
-    return {place: kind for place, kind in types_of(columns) if place[0] not in texts}
+    emptied = {name for name, column in columns.items() if column.emptied}
+    return {place: kind for place, kind in types_of(columns) if place[0] not in emptied}
 
 
 def _constrained(
