@@ -31,6 +31,7 @@ from spark_sig import (
 from spark_sig.cli import app
 from spark_sig.compile.arrow import to_arrow
 from spark_sig.compile.spark import to_spark
+from spark_sig.odcs import contract_document
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -62,6 +63,18 @@ def run(*arguments: str, session: Any = None) -> tuple[int, str, str]:
 
 
 # --- show -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.filterwarnings("default:the contract says more")
+def test_a_warning_is_one_line(tmp_path: Path) -> None:
+    contract = contract_document(ModelSignature(Schema([ColSpec("long", "a")])))
+    contract["schema"][0]["properties"][0]["unique"] = True
+    place = tmp_path / "contract.json"
+    place.write_text(json.dumps(contract))
+    code, _, beside = run("show", str(place))
+    assert code == 0
+    [line] = beside.splitlines()
+    assert line.startswith("warning: the contract says more than a signature: ")
 
 
 def test_a_signature_as_a_table(file: str) -> None:

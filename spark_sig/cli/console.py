@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from rich.console import Console
 
@@ -23,13 +25,30 @@ def told(work: Callable[[], int]) -> int:
     """
     said: Exception
     try:
-        return work()
+        with _warnings_told():
+            return work()
     except SignatureError as error:
         said, code = error, MISUSED
     except (SourceError, OSError) as error:
         said, code = error, UNFINISHED
     note(f"error: {said}")
     return code
+
+
+@contextmanager
+def _warnings_told() -> Iterator[None]:
+    """Let a warning be one line, without the line of code that it comes from."""
+    with warnings.catch_warnings():
+        usual = warnings.showwarning
+
+        def show(message: Warning | str, category: type[Warning], *rest: Any, **named: Any) -> None:
+            if category is UserWarning:
+                note(f"warning: {message}")
+            else:
+                usual(message, category, *rest, **named)
+
+        warnings.showwarning = show
+        yield
 
 
 def note(text: str) -> None:
