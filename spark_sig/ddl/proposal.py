@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +11,6 @@ from spark_sig.compile.spark import source_schema
 from spark_sig.ddl.constraint import PREFIX, Constraint, Unenforced, plan_constraints
 from spark_sig.delta.constraints import known_bounds, prove_all, table_constraints
 from spark_sig.delta.log import (
-    Snapshot,
     first_line,
     is_classic,
     reraise_cancelled,
@@ -210,7 +208,8 @@ def _compared(
     same = {name for name, text in ours.items() if name in constraints
             and constraints[name].says(text)}  # fmt: skip
     others = {name: text for name, text in there.items() if name not in ours}
-    implied = known_bounds(spark, snapshot, others)
+    trusted = prove_all(spark, snapshot)
+    implied = known_bounds(spark, snapshot, others) if trusted else {}
     present = [one for one in constraints.values() if one.name in same or one.claim.holds(implied)]
     missing = [one for one in constraints.values() if one not in present]
     return replace(
@@ -220,12 +219,5 @@ def _compared(
         changed=tuple(one.name for one in missing if one.name in ours),
         stale=tuple(sorted(ours.keys() - constraints.keys())),
         unenforced=tuple(one for one in wanted if isinstance(one, Unenforced)),
-        remarks=tuple(_remarks(spark, snapshot)),
+        remarks=() if trusted else (UNPROVEN if is_classic(spark) else OUT_OF_REACH,),
     )
-
-
-def _remarks(spark: SparkSession, snapshot: Snapshot) -> Iterator[str]:
-    if not is_classic(spark):
-        yield OUT_OF_REACH
-    elif not prove_all(spark, snapshot):
-        yield UNPROVEN

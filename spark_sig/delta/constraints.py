@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from spark_sig.delta.columns import table_columns, types_of
+from spark_sig.delta.columns import Column, table_columns, types_of
 from spark_sig.delta.log import (
     Snapshot,
     first_line,
@@ -99,18 +99,30 @@ def table_constraints(spark: SparkSession, table: str) -> dict[str, str]:
 def known_bounds(
     spark: SparkSession, snapshot: Snapshot, constraints: Mapping[str, str]
 ) -> dict[Place, Bounds]:
-    """Return what constraints of a table's version prove of all of its rows; nothing of others'.
+    """Return what constraints of a table's version prove of all rows that were held to them.
 
     Args:
         spark: the session.
         snapshot: the version.
         constraints: their texts, by name.
     """
-    if not constraints or not prove_all(spark, snapshot):
+    if not constraints:
         return {}
     columns = table_columns(table_metadata(open_snapshot(spark, snapshot)))
     texts = {_PREFIX + name: text for name, text in constraints.items()}
-    return check_bounds(spark, texts, dict(types_of(columns)))
+    return check_bounds(spark, texts, constrained_types(columns))
+
+
+def constrained_types(columns: Mapping[str, Column]) -> dict[Place, str]:
+    """Return the places of which constraints are believed, with their types.
+
+    What may be emptied after rows were held to constraints is left out: the log has the values.
+
+    Args:
+        columns: the table's columns, by their logical names.
+    """
+    emptied = {name for name, column in columns.items() if column.emptied}
+    return {place: kind for place, kind in types_of(columns) if place[0] not in emptied}
 
 
 def prove_all(spark: SparkSession, snapshot: Snapshot) -> bool:

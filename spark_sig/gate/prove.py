@@ -15,9 +15,8 @@ from spark_sig.delta.columns import (
     schema_columns,
     shared_names,
     table_columns,
-    types_of,
 )
-from spark_sig.delta.constraints import check_bounds
+from spark_sig.delta.constraints import check_bounds, constrained_types
 from spark_sig.delta.files import (
     Group,
     counted,
@@ -129,7 +128,7 @@ def _logged(
     columns, claims = table_columns(metadata), check_claims(plan)
     constrained = plan
     if stats:
-        known = check_bounds(spark, metadata["configuration"], _held(columns))
+        known = check_bounds(spark, metadata["configuration"], constrained_types(columns))
         constrained = _constrained(plan, claims, known)
         if constrained != plan and not constraints_were_checked(spark, opened):
             constrained = plan
@@ -216,15 +215,6 @@ def _with_removed(spark: SparkSession, opened: Any, files: Query) -> Query:
         [*files.columns, "removed"],
         **still.frames,
     )
-
-
-def _held(columns: Mapping[str, Column]) -> dict[Place, str]:
-    """Return the places and types of which constraints are believed.
-
-    What may be emptied after rows were held to constraints is left out: the log has the values.
-    """
-    emptied = {name for name, column in columns.items() if column.emptied}
-    return {place: kind for place, kind in types_of(columns) if place[0] not in emptied}
 
 
 def _constrained(
