@@ -278,6 +278,8 @@ _OF_VALUES = re.compile(
 )
 _JAVA_OF_VALUES = re.compile(
     r"(?P<name>NumberFormatException|DateTimeParseException"
+    # raise_error of Spark 3.5, where a task failed of it
+    r"|(?<=\): java\.lang\.)RuntimeException"
     r"|Concurrent(?:Append|Delete)\w*Exception): "
 )
 
