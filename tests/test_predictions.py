@@ -186,8 +186,17 @@ def test_more_than_is_declared_is_dropped_or_forbidden() -> None:
         held(given, NAMED, Policy(extra="forbid"), 1)
 
 
-@pytest.mark.parametrize("zone", ["America/New_York", "Asia/Seoul", "+05:30", "UTC"])
-def test_clocks_go_there_and_back(zone: str) -> None:
+@pytest.mark.parametrize(
+    ("zone", "shows"),
+    [
+        ("America/New_York", (8, 0)),
+        ("Asia/Seoul", (21, 0)),
+        ("+05:30", (17, 30)),
+        ("-03:30", (8, 30)),
+        ("UTC", (12, 0)),
+    ],
+)
+def test_clocks_go_there_and_back(zone: str, shows: tuple[int, int]) -> None:
     noon = dt.datetime(2024, 7, 2, 12, tzinfo=dt.timezone.utc)
     stamps = pa.array([noon, None], pa.timestamp("us", "UTC"))
     nested = pa.array([[{"at": noon}], None], pa.list_(pa.struct([("at", stamps.type)])))
@@ -195,3 +204,7 @@ def test_clocks_go_there_and_back(zone: str) -> None:
         shown = wall_clock(array, zone)
         assert "tz=" not in str(shown.type)
         assert instants(shown, zone).to_pylist() == array.to_pylist()
+    for unit in ("s", "us"):
+        shown = wall_clock(stamps.cast(pa.timestamp(unit, "UTC")), zone)
+        assert shown.type == pa.timestamp(unit)
+        assert shown.to_pylist() == [dt.datetime(2024, 7, 2, *shows), None]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from datetime import timedelta
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -12,6 +14,9 @@ from spark_sig.errors import SignatureError
 from spark_sig.kernels.layout import Lists, rebuild_map, struct, validity
 from spark_sig.naming import is_list
 
+# Releases of Arrow before 22 know no zone that is called by its offset.
+_OFFSET = re.compile(r"(?P<sign>[+-])(?P<hours>\d\d):(?P<minutes>\d\d)")
+
 
 def refuse_zone(zone: str) -> None:
     """Refuse a time zone that Spark knows and Arrow does not.
@@ -19,6 +24,8 @@ def refuse_zone(zone: str) -> None:
     Raises:
         SignatureError: where it is one.
     """
+    if _offset(zone) is not None:
+        return
     try:
         pc.local_timestamp(pa.array([0], pa.timestamp("us", zone)))
     except pa.ArrowInvalid:
@@ -35,7 +42,13 @@ def wall_clock(array: pa.Array, zone: str) -> pa.Array:
     def local(moments: pa.Array) -> pa.Array:
         if moments.type.tz is None:
             return moments
+        if offset is not None:
+            return pc.add_checked(
+                moments.cast(pa.timestamp(moments.type.unit)), _by(offset, moments)
+            )
         return pc.local_timestamp(moments.cast(pa.timestamp(moments.type.unit, zone)))
+
+    offset = _offset(zone)
 
     return _each(array, local)
 
@@ -49,10 +62,28 @@ def instants(array: pa.Array, zone: str) -> pa.Array:
     def moved(moments: pa.Array) -> pa.Array:
         if moments.type.tz is not None:
             return moments
+        utc = pa.timestamp(moments.type.unit, "UTC")
+        if offset is not None:
+            return pc.subtract_checked(moments, _by(offset, moments)).cast(utc)
         known = pc.assume_timezone(moments, zone, ambiguous="earliest", nonexistent="latest")
-        return known.cast(pa.timestamp(moments.type.unit, "UTC"))
+        return known.cast(utc)
 
+    offset = _offset(zone)
     return _each(array, moved)
+
+
+def _offset(zone: str) -> timedelta | None:
+    """Return how far clocks of a zone are ahead of UTC, where its name says so: ``+05:30``."""
+    found = _OFFSET.fullmatch(zone)
+    if found is None:
+        return None
+    ahead = timedelta(hours=int(found["hours"]), minutes=int(found["minutes"]))
+    return -ahead if found["sign"] == "-" else ahead
+
+
+def _by(offset: timedelta, moments: pa.Array) -> pa.Scalar:
+    """Return an offset in the unit of the timestamps that it is added to, which they then keep."""
+    return pa.scalar(offset, pa.duration(moments.type.unit))
 
 
 def _each(array: pa.Array, change: Callable[[pa.Array], pa.Array]) -> pa.Array:
