@@ -92,7 +92,7 @@ class CheckResult:
 
     @property
     def asked(self) -> tuple[object, ...]:
-        """What a check asked, and a finding's answer: the same in all parts of a source."""
+        """What a check asked, with the answer of a finding; all parts of a source have the same."""
         finding = (self.observed, self.remedy) if self.count is None else None
         return self.path, self.code, self.expected, finding
 
