@@ -295,6 +295,21 @@ def test_fields_that_types_settle_are_fields_too() -> None:
     assert rows_of(page)[-1] == ["$.free", "long (optional)", "schema", "100% proven", "none"]
 
 
+def test_a_field_that_was_wrongly_proven_does_not_hold() -> None:
+    lie = Lie("$.a", Code.NULL, "0 rows violate it", "3 rows: null")
+    checks = (null_check("a", rung=Rung.STATS), null_check("b", rung=Rung.STATS))
+    page = read_page(replace(CONFORMING, checks=checks, audit=Audit(0.1, 2, 5, (lie,))).to_html())
+    assert [one.text for one in page.all("caption")] == [
+        "Fields that were wrongly proven: 1",
+        "Fields that hold: 1",
+    ]
+    assert [row[-1] for row in rows_of(page)] == ["wrongly proven", "none"]
+    [told] = page.of("lies")
+    assert [one.text for one in told.all("li")] == [
+        "$.a: null: proven 0 rows violate it, found 3 rows: null"
+    ]
+
+
 def test_examples_are_folded_and_nothing_else_holds_them() -> None:
     secret = Example(("secret-key",), "null", "secret-value")
     report = replace(FLIGHTS, checks=(replace(null_check("a", 1), examples=(secret,)),))
@@ -344,7 +359,18 @@ def test_the_verdict_says_why() -> None:
         "Nothing is wrong with what was seen, but 2 rows of the files' were not.",
         "INCOMPLETE: 7 rows seen, where the files hold 9.",
     ]
-    assert why("more rows than there are")[0] == "Not every row was seen."
+    assert why("more rows than there are")[0] == "More rows were seen than the files hold."
+    assert why("uncounted")[1] == (
+        "Complete: 7 of 7 rows that the files hold, and 2 in files that hold no count."
+    )
+    assert why("too few rows")[1:] == [
+        "Complete: 7 of 7 rows that the files hold.",
+        "Expected at least 8 rows, found 7 rows.",
+    ]
+    assert why("a lie")[::2] == [
+        "The audit found files that were wrongly proven.",
+        "Wrongly proven: $.a.",
+    ]
     assert why("types")[1] == "No row was read: the types alone decide."
     assert why("refused")[-1] == "Written: nothing, as too many rows violate."
     assert why("wide")[-1].endswith(" and 15 more.")

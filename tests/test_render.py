@@ -143,6 +143,18 @@ def test_a_report_that_missed_rows() -> None:
     text = report_text(Report(SIGNATURE, source=TABLE, rows=Rows(9, 9, 0), expected_rows=10))
     assert text.startswith("DOES NOT CONFORM: not every row was seen")
     assert "INCOMPLETE: 9 rows seen, where the files hold 10" in text
+    twice = report_text(Report(SIGNATURE, source=TABLE, rows=Rows(20, 20), expected_rows=10))
+    assert twice.startswith("DOES NOT CONFORM: more rows were seen than the files hold")
+
+
+def test_rows_that_no_file_counts_are_told_apart() -> None:
+    def completeness(rows: Rows) -> str:
+        text = report_text(Report(SIGNATURE, source=TABLE, rows=rows, expected_rows=7))
+        return next(line for line in text.splitlines() if "completeness" in line).split("  ")[-1]
+
+    besides = "and 2 in files that hold no count"
+    assert completeness(Rows(9, 9, 0, 2)) == f"complete: 7 of 7 rows that the files hold, {besides}"
+    assert completeness(Rows(8, 8, 0, 2)).startswith("INCOMPLETE: 6 rows seen")
 
 
 def test_too_few_rows_are_in_the_table() -> None:

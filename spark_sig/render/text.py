@@ -73,7 +73,10 @@ def verdict(report: Report) -> str:
         return "DOES NOT CONFORM: the audit found files that were wrongly proven"
     violated = len(report.violations)
     if not violated:
-        return "DOES NOT CONFORM: not every row was seen"
+        seen = report.rows.total - report.rows.uncounted
+        more = report.expected_rows is not None and seen > report.expected_rows
+        why = "more rows were seen than the files hold" if more else "not every row was seen"
+        return f"DOES NOT CONFORM: {why}"
     checks = "1 check is" if violated == 1 else f"{violated:,} checks are"
     return f"DOES NOT CONFORM: {checks} violated"
 
@@ -134,14 +137,16 @@ def _rows(report: Report) -> str:
 
 
 def _completeness(report: Report) -> str:
-    expected, total = report.expected_rows, report.rows.total
+    expected, uncounted = report.expected_rows, report.rows.uncounted
+    counted = report.rows.total - uncounted
     if report.unread:
         return "complete: no rows were needed"
     if expected is None:
         return "nothing to reconcile with"
+    besides = f", and {uncounted:,} in files that hold no count" if uncounted else ""
     if report.complete:
-        return f"complete: {total:,} of {expected:,} rows that the files hold"
-    return f"INCOMPLETE: {total:,} rows seen, where the files hold {expected:,}"
+        return f"complete: {counted:,} of {expected:,} rows that the files hold{besides}"
+    return f"INCOMPLETE: {counted:,} rows seen, where the files hold {expected:,}{besides}"
 
 
 def policy_text(policy: Policy) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from xml.etree.ElementTree import Element
 
+from spark_sig.errors import Code
 from spark_sig.plan import Rung
 from spark_sig.render.page.elements import el
 from spark_sig.render.page.figures import (
@@ -90,6 +91,8 @@ def _codes(fields: Iterable[Field]) -> Iterator[Element]:
 
 def _size(one: CodeCount) -> list[str | Element | None]:
     fields = count_of(one.fields, "field")
+    if one.code is Code.ROW_COUNT:
+        return [el("strong", "the rows as a whole")]
     if one.rows is None:
         return [el("strong", fields), ", by type or statistics"]
     return [el("strong", count_of(one.rows, "violation")), f" in {fields}"]

@@ -61,6 +61,7 @@ class Field:
         rung: the dearest rung that was needed; None where nothing decided a check there.
         proven: the share of the rows that no scan was needed for, of the check with least.
         hits: the checks that are violated, worst first.
+        lied: whether an audit found that what proved one of its checks is wrong.
     """
 
     path: str
@@ -68,6 +69,7 @@ class Field:
     rung: Rung | None = None
     proven: float | None = None
     hits: tuple[Hit, ...] = ()
+    lied: bool = False
 
     def share(self, rows: int) -> float:
         """Return the share of so many rows that violate its worst check, 0 to 1."""
@@ -122,6 +124,7 @@ def _field(report: Report, path: str, checks: Sequence[CheckResult]) -> Field:
         max((rung for rungs in decided for rung in rungs), key=_RUNGS.index) if whole else None,
         min(map(proven, decided)) if whole else None,
         tuple(sorted(hits, key=lambda hit: _badness((hit,)))),
+        report.audit is not None and any(lie.path == path for lie in report.audit.lies),
     )
 
 

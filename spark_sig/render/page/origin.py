@@ -7,17 +7,18 @@ from xml.etree.ElementTree import Element
 
 from spark_sig.render.page.elements import el
 from spark_sig.render.text import facts, remedies
-from spark_sig.report import FORMAT, Report
+from spark_sig.report import FORMAT, Audit, Report
 
-# How many remedies are shown.
-_REMEDIES = 50
+# How many lies of statistics, and how many remedies, are shown.
+_SHOWN = 50
 
 
 def notes(report: Report) -> list[Element]:
     """Return what to do, and what else a reader has to know."""
     found = []
     for name, title, texts in (
-        ("remedies", "What helps", remedies(report, _REMEDIES)),
+        ("lies", "Wrongly proven", _lies(report.audit)),
+        ("remedies", "What helps", remedies(report, _SHOWN)),
         ("warnings", "Warnings", list(report.remarks)),
     ):
         if texts:
@@ -25,6 +26,13 @@ def notes(report: Report) -> list[Element]:
             heading = el("h2", title, id=name)
             found.append(el("section", heading, items, class_=f"card {name}", aria_labelledby=name))
     return found
+
+
+def _lies(audit: Audit | None) -> list[str]:
+    found = audit.lies if audit is not None else ()
+    lines = [f"{lie.path}: {lie.code}: proven {lie.claimed}, found {lie.found}" for lie in found]
+    left = len(lines) - _SHOWN
+    return [*lines[:_SHOWN], f"... and {left:,} more"] if left > 0 else lines
 
 
 def origin(report: Report) -> Element:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from enum import Enum
 from xml.etree.ElementTree import Element
 
-from spark_sig.errors import assert_never
+from spark_sig.errors import Code, assert_never
 from spark_sig.render.page.elements import el
 from spark_sig.render.page.figures import Field, decisions, percent, proven
 from spark_sig.render.page.pictures import Part, stacked
@@ -101,11 +101,22 @@ def _reasons(report: Report, fields: Sequence[Field]) -> Iterator[str]:
         yield f"{rows.violating:,} of {count_of(rows.total, 'row')} violate, {share} of them."
     if not report.unread:
         yield _sentence(known["completeness"])
-    if wrong := [cut(printable(field.path), _WIDEST) for field in fields if field.hits]:
-        more = f" and {len(wrong) - _NAMED:,} more" if len(wrong) > _NAMED else ""
-        yield f"Worst: {', '.join(wrong[:_NAMED])}{more}."
+    for found in report.violations:
+        if found.code is Code.ROW_COUNT:
+            yield f"Expected {found.expected}, found {found.observed}."
+    # what is wrong with whole rows has no name
+    if wrong := [field.path for field in fields if field.hits and field.path != "$"]:
+        yield f"Worst: {_first(wrong)}."
+    if report.audit is not None and report.audit.lies:
+        yield f"Wrongly proven: {_first(dict.fromkeys(lie.path for lie in report.audit.lies))}."
     if report.transfer is not None and report.transfer.note:
         yield _sentence(f"written: {report.transfer.note}")
+
+
+def _first(paths: Iterable[str]) -> str:
+    names = [cut(printable(path), _WIDEST) for path in paths]
+    more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
+    return f"{', '.join(names[:_NAMED])}{more}"
 
 
 def _sentence(text: str) -> str:

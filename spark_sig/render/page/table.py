@@ -24,10 +24,13 @@ def field_tables(report: Report, fields: Sequence[Field]) -> Element | None:
     if not fields:
         return None
     wrong = [field for field in fields if field.hits]
-    right = [field for field in fields if not field.hits and field.rung is not None]
-    unreached = [field for field in fields if not field.hits and field.rung is None]
+    others = [field for field in fields if not field.hits]
+    lied = [field for field in others if field.lied]
+    right = [field for field in others if not field.lied and field.rung is not None]
+    unreached = [field for field in others if not field.lied and field.rung is None]
     parts = [
         *_wrong(report, wrong),
+        *_others(report, lied, "wrongly proven", "Fields that were wrongly proven"),
         *_others(report, right, "hold", "Fields that hold"),
         *_others(report, unreached, "not checked", "Fields not checked, as no row was read"),
     ]
@@ -89,6 +92,8 @@ def _row(report: Report, field: Field) -> Element:
         decided = [swatch(kind, FAMILIES[field.rung]), field.rung.value]
     share = "–" if field.proven is None else percent(field.proven)
     state = "none" if field.rung is not None else "not checked"
+    if field.lied:
+        state = "wrongly proven"
     path = el("code", field.path, dir="ltr")
     return el(
         "tr",
