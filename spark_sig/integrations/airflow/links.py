@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 from airflow.providers.common.compat.sdk import BaseOperatorLink, conf
 
@@ -28,8 +28,8 @@ class ReportLink(BaseOperatorLink):  # type: ignore[misc]  # Airflow comes witho
             return ""
         if operator.reports_url:
             return f"{operator.reports_url.rstrip('/')}/{operator.report_file}"
-        asked = {"dag_id": ti_key.dag_id, "run_id": ti_key.run_id, "task_id": ti_key.task_id}
+        asked = {"run_id": ti_key.run_id, "task_id": ti_key.task_id}
         if ti_key.map_index is not None and ti_key.map_index >= 0:
             asked["map_index"] = ti_key.map_index
         root = urlsplit(conf.get("api", "base_url", fallback="")).path.rstrip("/")
-        return f"{root}{PREFIX}/report?{urlencode(asked)}"
+        return f"{root}{PREFIX}/report/{quote(ti_key.dag_id)}?{urlencode(asked)}"

@@ -18,7 +18,10 @@ STRICT = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inli
 app = FastAPI(title="spark_sig", openapi_url=None)
 
 
-@app.get("/report", dependencies=[Depends(requires_access_dag("GET", DagAccessEntity.XCOM))])
+# The DAG is in the path, as before 3.2 Airflow asks nothing else which DAG somebody wants to read.
+@app.get(
+    "/report/{dag_id}", dependencies=[Depends(requires_access_dag("GET", DagAccessEntity.XCOM))]
+)
 def report_page(
     dag_id: str, run_id: str, task_id: str, session: SessionDep, map_index: int = -1
 ) -> HTMLResponse:
