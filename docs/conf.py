@@ -88,6 +88,13 @@ def readable(
     return (re.sub(r"<[^<>]*>", "...", signature) if signature else signature), result
 
 
+def name_whole(command: Any) -> None:
+    """Have lists of commands say of each what it is for, to the end of the line."""
+    for one in getattr(command, "commands", {}).values():
+        one.short_help = (one.short_help or one.help or "").partition("\n")[0]
+        name_whole(one)
+
+
 def write_commands(app: Sphinx, config: Any) -> None:
     """Write what the commands say with ``--help``, for the page of the command line."""
     with mock(autodoc_mock_imports):
@@ -98,6 +105,7 @@ def write_commands(app: Sphinx, config: Any) -> None:
         from spark_sig.cli.completion import PROGRAM
 
         command = get_command(commands)
+        name_whole(command)
         context = command.make_context(PROGRAM, [], resilient_parsing=True)
         text = get_docs_for_click(obj=command, ctx=context, name=PROGRAM)
     # the page has a title of its own

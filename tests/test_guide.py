@@ -216,6 +216,23 @@ def run(python: Path, code: str, *arguments: str, cwd: Path) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
+def test_sphinx_builds_the_guide_without_warnings(root: Path, tmp_path: Path) -> None:
+    python = python_of(".venv-docs", "env-docs")
+    warnings = tmp_path / "warnings"
+    strict = ["--nitpicky", "--fail-on-warning", "--keep-going", "--quiet"]
+    folders = ["-d", str(tmp_path / "trees"), str(DOCS), str(tmp_path / "built")]
+    build = [str(python.with_name("sphinx-build")), *strict, "-w", str(warnings), *folders]
+    done = subprocess.run(build, cwd=root, capture_output=True, text=True)
+    assert warnings.read_text() == ""
+    assert not done.returncode, done.stderr[-2000:]
+    built = (tmp_path / "built" / "command-line.html").read_text()
+    # what a command is for is said to the end
+    assert "Check every row of a table, and write the report." in built
+    assert "…</p>" not in built
+    assert "...</p>" not in built
+
+
 def test_the_reference_has_every_public_name() -> None:
     listed = re.findall(
         r"^\.\. auto\w+:: (\w+)$", (DOCS / "reference.md").read_text(), re.MULTILINE
