@@ -20,6 +20,7 @@ from spark_sig import ColSpec, ModelSignature, Schema, validate
 from spark_sig.errors import Code
 from spark_sig.plan import Rung
 from spark_sig.policy import Policy
+from spark_sig.render import notebook
 from spark_sig.render.page.figures import (
     FAMILIES,
     Family,
@@ -615,6 +616,32 @@ def test_examples_open_by_the_keyboard_and_focus_is_seen(shown: Any) -> None:
     assert page.evaluate(f"{focus}.outlineStyle") == "solid"
     page.keyboard.press("Enter")
     assert page.locator(".examples li").first.is_visible()
+
+
+@pytest.mark.slow
+def test_tables_of_notebooks_break_long_names_and_no_words(browser: Browser) -> None:
+    words = ["inputs", "$.price", "string (required)", "catalyst", "compatible"]
+    long = "$." + "x" * 200
+    rows = [[*words, "why it is that " * 20], [long, *words[1:], "-"]]
+    page = browser.new_page(viewport={"width": 900, "height": 800})
+    # what Jupyter sets of its own
+    style = "<style>td, th { max-width: none !important; white-space: normal; }</style>"
+    made = notebook.table(["side", "path", "type", "rung", "forward", "why"], rows)
+    page.set_content(style + notebook.fragment(made))
+    assert overflow(page) <= 0
+    rects = (
+        "all => all.map(one => { const range = document.createRange();"
+        "range.selectNodeContents(one); return range.getClientRects().length; })"
+    )
+    seen = page.locator("tbody tr >> nth=0").locator("td").evaluate_all(rects)
+    # a type may break between its words
+    assert [seen[at] for at in (0, 1, 3, 4)] == [1, 1, 1, 1]
+    assert page.locator("thead th").evaluate_all(rects) == [1] * 6
+    assert page.locator("tbody td.long").evaluate_all(rects)[0] > 1
+    box = page.locator("table").bounding_box()
+    assert box
+    assert box["width"] <= 900
+    page.close()
 
 
 @pytest.mark.slow

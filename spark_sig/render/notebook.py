@@ -13,15 +13,18 @@ UNFOLDED = 2_000
 # How much of a cell is seen, and how much of it in a tip.
 _WIDEST = 160
 _TIP = 2_000
+# Words with no more letters stay whole: tables that break any word break all, to be narrow.
+_WORD = 24
 
 # Colours are the page's own: greys that are seen on white and on black, nothing behind them.
 _STYLE = """
-.spark-sig-nb{line-height:1.45}
+.spark-sig-nb{line-height:1.45;overflow-x:auto}
 .spark-sig-nb table{border-collapse:collapse;margin:.2em 0 .6em;font-size:.92em}
 .spark-sig-nb caption{caption-side:top;text-align:left;font-weight:600;padding:.2em 0}
 .spark-sig-nb th,.spark-sig-nb td{text-align:left!important;vertical-align:top;\
 padding:.15em 1em .15em 0;border:0;border-bottom:1px solid rgba(128,128,128,.35);\
-overflow-wrap:anywhere;max-width:40em}
+max-width:40em}
+.spark-sig-nb .long{overflow-wrap:anywhere;min-width:12em}
 .spark-sig-nb th{font-weight:600;opacity:.75}
 .spark-sig-nb summary{cursor:pointer;opacity:.75}
 .spark-sig-nb .bad{font-weight:600}
@@ -103,4 +106,5 @@ def _cell(text: str, tag: str) -> str:
     whole = printable(text)
     seen = cut(whole, _WIDEST)
     tip = "" if seen == whole else f' title="{escape(whole[:_TIP])}"'
-    return f"<{tag}{tip}>{escape(seen)}</{tag}>"
+    long = ' class="long"' if any(len(word) > _WORD for word in seen.split()) else ""
+    return f"<{tag}{long}{tip}>{escape(seen)}</{tag}>"
