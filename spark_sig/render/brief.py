@@ -22,7 +22,8 @@ _WHOLE = ("Plain", "Verbose")
 _LONGEST = 2_000
 # Where frames lie that are not the user's, and whose they are wherever they lie.
 _LIBRARIES = tuple(sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib"))
-_FOREIGN = ("spark_sig", "pyspark", "py4j")
+# "?" is what PySpark calls the module of frames that it rebuilds from a worker's traceback.
+_FOREIGN = ("spark_sig", "pyspark", "py4j", "?")
 
 _CODES = "|".join(code.value for code in Code)
 # A row's violation, as tasks and Spark's own errors quote it.
