@@ -48,7 +48,20 @@ def read_signature(path: str | os.PathLike[str]) -> ModelSignature:
             the line.
     """
     target = _target(path)
-    return _signature(parse_yaml(decode(read_bytes(target), target), target), target)
+    return parse_signature(read_bytes(target), target)
+
+
+def parse_signature(content: bytes, path: Path) -> ModelSignature:
+    """Return the signature in the bytes of an MLmodel.
+
+    Args:
+        content: the bytes of the file.
+        path: where they come from, for errors.
+
+    Raises:
+        SignatureError: where there is none, or it is no MLmodel that can be trusted.
+    """
+    return _signature(parse_yaml(decode(content, path), path), path)
 
 
 def write_signature(path: str | os.PathLike[str], signature: ModelSignature) -> None:

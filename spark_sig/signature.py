@@ -307,7 +307,8 @@ def load_signature(source: SignatureSource) -> ModelSignature:
             that MLflow keeps (``models:/name@alias``, ``models:/name/3``, ``runs:/…``, ``m-…``);
             a data contract (ODCS 3) as a dict, or as a file that ends in ``.yaml``, ``.yml`` or
             ``.json``, where ``contract.yaml#orders`` takes its schema object ``orders``.  What a
-            contract says and a signature does not is warned of.
+            contract says and a signature does not is warned of.  A pipe (``/dev/stdin``) gives
+            JSON or an MLmodel.
 
     Raises:
         SignatureError: where there is no signature, or it cannot be read.
@@ -319,7 +320,7 @@ def load_signature(source: SignatureSource) -> ModelSignature:
     if isinstance(source, ModelSignature):
         return source
     if isinstance(source, str) and source.lstrip()[:1] in ("{", "["):
-        return _from_values(parse_json(source))
+        return _from_values(_sides_as_text(parse_json(source)))
     if isinstance(source, Mapping):
         return _from_values(source)
     if type(source).__module__.partition(".")[0] == "mlflow":
@@ -339,14 +340,30 @@ def load_signature(source: SignatureSource) -> ModelSignature:
     path = Path(source)
     path = path / MLMODEL if path.is_dir() else path
     if path.suffix == ".json":
-        return _from_values(parse_json(read_bytes(path)))
+        return _from_values(_sides_as_text(parse_json(read_bytes(path), str(path))))
     if CONTRACT.fullmatch(os.fspath(source)):
         from spark_sig.odcs import load_contract
 
         return _told(load_contract(source))
-    from spark_sig.mlmodel import read_signature
+    from spark_sig.mlmodel import parse_signature, read_signature
 
-    return read_signature(path)
+    if path.is_file() or not path.exists():
+        return read_signature(path)
+    # a pipe's name says nothing of what comes out of it, which can be read but once
+    content = read_bytes(path)
+    if content.lstrip()[:1] == b"{":
+        return _from_values(_sides_as_text(parse_json(content, str(path))))
+    return parse_signature(content, path)
+
+
+def _sides_as_text(document: Any) -> Any:
+    """Return a document in MLflow's form, whose sides are text, also where they are values."""
+    if not isinstance(document, dict):
+        return document
+    return {
+        key: json.dumps(value) if key in (*SIDES, "params") and isinstance(value, list) else value
+        for key, value in document.items()
+    }
 
 
 def _from_values(document: Any) -> ModelSignature:
@@ -401,6 +418,8 @@ def read_bytes(path: Path, noun: str = "signature") -> bytes:
 def write_atomically(path: Path, content: bytes, noun: str = "signature") -> None:
     """Write a file under a temporary name beside it, then rename: whole, or not at all.
 
+    Devices and pipes (``/dev/null``, ``/dev/stdout``) are written to, and never replaced.
+
     Args:
         path: the file.
         content: what it is to hold.
@@ -413,6 +432,9 @@ def write_atomically(path: Path, content: bytes, noun: str = "signature") -> Non
     target = Path(os.path.realpath(path))
     beside = target.with_name(f".{target.name}.{secrets.token_hex(8)}")
     try:
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            path.write_bytes(content)
+            return
         handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
         try:
             with os.fdopen(handle, "wb") as file:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
@@ -28,10 +29,11 @@ from spark_sig import (
     TensorSpec,
     validate,
 )
-from spark_sig.cli import app
+from spark_sig.cli import app, main
 from spark_sig.compile.arrow import to_arrow
 from spark_sig.compile.spark import to_spark
 from spark_sig.odcs import contract_document
+from spark_sig.signature import load_signature, write_atomically
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -48,6 +50,7 @@ SIGNATURE = ModelSignature(
     Schema([TensorSpec("float32", (-1, 3), "image")]),
     ParamSchema([ParamSpec("top", "long", 3)]),
 )
+ONE = ModelSignature(Schema([ColSpec("long", "a")])).to_json()
 
 
 @pytest.fixture
@@ -92,6 +95,7 @@ def test_a_signature_as_json(file: str) -> None:
     again = {side: None if value is None else json.dumps(value) for side, value in document.items()}
     assert (code, ModelSignature.from_dict(again)) == (0, SIGNATURE)
     assert run("show", file, "--form", "json")[1] == said
+    assert load_signature(said) == SIGNATURE
 
 
 def test_a_signature_as_mlflow_writes_it(file: str, tmp_path: Path) -> None:
@@ -131,6 +135,81 @@ def test_what_is_no_signature(tmp_path: Path) -> None:
     assert (code, said) == (2, "")
     assert error.startswith("error: cannot read the signature")
     assert run("show", '{"inputs": "no"}')[0] == 2
+
+
+def test_long_text_is_a_signature_and_nothing_is_none() -> None:
+    """Text is longer than what a path may be; neither asks Spark for a table."""
+    wide = ModelSignature(Schema([ColSpec("long", f"c{n}") for n in range(500)]))
+    code, said, _ = run("show", wide.to_json(), "--json")
+    assert (code, len(json.loads(said)["inputs"])) == (0, 500)
+    assert run("show", "")[0] == 2
+
+
+@pytest.mark.parametrize("form", ["json", "mlflow"])
+def test_a_pipe_gives_a_signature(file: str, form: str) -> None:
+    """As ``/dev/stdin`` does, or what a shell's ``<(...)`` stands for: no name says what it is."""
+    end, start = os.pipe()
+    try:
+        os.write(start, run("show", file, "--form", form)[1].encode())
+        os.close(start)
+        code, said, error = run("diff", file, f"/dev/fd/{end}")
+    finally:
+        os.close(end)
+    assert (code, error) == (0, "")
+    assert said.startswith("forward: compatible, backward: compatible; 0 of")
+
+
+def test_the_file_that_is_no_json_is_named(file: str, tmp_path: Path) -> None:
+    (tmp_path / "half.json").write_text("[")
+    for arguments in (("diff", file), ("report", "render")):
+        assert f"@ {tmp_path / 'half.json'}\n" in run(*arguments, str(tmp_path / "half.json"))[2]
+
+
+# --- the output ---------------------------------------------------------------------------------
+
+
+def test_what_the_locale_lacks_is_escaped(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A run does not end before its report is written; and JSON stays JSON."""
+    names = ("\xe9t\xe9", "\ud55c", "\U0001f600")
+    contract = contract_document(ModelSignature(Schema([ColSpec("long", name) for name in names])))
+    (tmp_path / "contract.json").write_text(json.dumps(contract))
+    written = io.BytesIO()
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(written, encoding="ascii"))
+    with pytest.raises(SystemExit) as left:
+        main(["show", str(tmp_path / "contract.json")])
+    assert left.value.code == 0
+    shown = written.getvalue().decode("ascii")
+    assert all(json.dumps(name)[1:-1] in shown for name in names)
+
+
+def test_a_command_ends_as_it_would_where_nobody_reads_on(file: str, root: Path) -> None:
+    """``spark-sig diff … | head -1``: the pipe is closed, the verdict is what it was."""
+    end, start = os.pipe()
+    os.close(end)
+    done = subprocess.run(
+        [sys.executable, "-c", "from spark_sig.cli import main; main()", "diff", file, ONE],
+        cwd=root,
+        stdout=start,
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=120,
+    )
+    os.close(start)
+    assert (done.returncode, done.stderr) == (3, "")
+
+
+def test_a_pipe_is_written_to_and_not_replaced(tmp_path: Path) -> None:
+    """As are devices: a report for /dev/null must not become /dev/null."""
+    place = tmp_path / "pipe"
+    os.mkfifo(place)
+    reader = os.open(place, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        write_atomically(place, b"here")
+        assert os.read(reader, 9) == b"here"
+    finally:
+        os.close(reader)
+    assert place.is_fifo()
+    assert [one.name for one in tmp_path.iterdir()] == ["pipe"]
 
 
 # --- tables ---------------------------------------------------------------------------------------

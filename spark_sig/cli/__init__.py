@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from spark_sig.cli.completion import PROGRAM, answer_shells, completion_command
+from spark_sig.cli.console import escape_what_no_locale_has
 from spark_sig.cli.constraints import constraints_command, run_constraints
 from spark_sig.cli.diff import diff_command, run_diff
 from spark_sig.cli.doctor import doctor_command, run_doctor
@@ -67,5 +68,6 @@ def main(
         arguments: what follows the program's name; those of the process where None.
         session: makes the Spark session, once the arguments are found to be right.
     """
+    escape_what_no_locale_has()
     answer_shells()
     app(args=arguments, obj=session, prog_name=PROGRAM)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import codecs
+import io
+import json
+import os
 import sys
 import warnings
 from collections.abc import Callable, Iterator
@@ -66,6 +70,26 @@ def writing() -> Iterator[None]:
 
 
 def say(text: str) -> None:
-    """Write a line of the result, and let it be seen at once: what follows may fail."""
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
+    """Write a line of the result, and let it be seen at once: what follows may fail.
+
+    Where nobody reads it any more (``| head -1``), what is left to do is done all the same.
+    """
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        # else Python fails as it ends, when it flushes what is left
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+
+
+def escape_what_no_locale_has() -> None:
+    """Let characters that the output's encoding lacks be escaped, as JSON has them, not fail."""
+    codecs.register_error("spark_sig.json", _escaped)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="spark_sig.json")
+
+
+def _escaped(error: UnicodeError) -> tuple[str, int]:
+    assert isinstance(error, UnicodeEncodeError)
+    return json.dumps(error.object[error.start : error.end])[1:-1], error.end

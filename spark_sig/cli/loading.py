@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from spark_sig.cli.context import started
@@ -59,8 +59,10 @@ def loaded(name: str, session: Callable[[], SparkSession]) -> Loaded:
 
 def _is_table(name: str) -> bool:
     """Say whether a name is that of a table: a folder that holds no model, or anything else."""
-    path = Path(name)
-    if path.is_dir():
-        return not (path / MLMODEL).is_file()
-    is_file = path.is_file() or name.lstrip()[:1] in ("{", "[")
-    return not (is_file or _MODEL.fullmatch(name) or CONTRACT.fullmatch(name))
+    if not name or name.lstrip()[:1] in ("{", "["):
+        return False
+    # os.path, as text that is too long for a path is none
+    if os.path.isdir(name):
+        return not os.path.isfile(os.path.join(name, MLMODEL))
+    # what exists may be a pipe, too: /dev/stdin, or what a shell's <(…) stands for
+    return not (os.path.exists(name) or _MODEL.fullmatch(name) or CONTRACT.fullmatch(name))

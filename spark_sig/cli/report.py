@@ -169,7 +169,7 @@ def _read(path: Path) -> Report:
     Raises:
         SignatureError: where there is none.
     """
-    document = parse_json(read_bytes(path, "report"))
+    document = parse_json(read_bytes(path, "report"), str(path))
     try:
         return Report.from_dict(document)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
