@@ -39,6 +39,12 @@ _PHYSICAL = re.compile(
     r"\s*([a-z_0-9 ]*[a-z_0-9])\s*(?:\(([^()]*)\)\s*)?(?:with.*)?", re.IGNORECASE
 )
 
+# Formats of which a type says all: of i8 it leaves the bounds unsaid, of uuid the form.
+_EXACT = frozenset({"i32", "i64", "f32", "f64", "binary"})
+
+# The most bits of a mantissa that SQL stores in 32.
+_FLOAT_BITS = 24
+
 # Properties that are read at most: an alias may stand for many of them.
 _MOST = 100_000
 
@@ -269,9 +275,22 @@ class _Reader:
             self.losses.append(f"{path}: a date is taken for a datetime")
             return DataType.datetime
         taken = PHYSICAL.get(name)
+        if name == "float":
+            taken = self._float(document, path, found[2])
         if found[2] and taken in (DataType.string, DataType.binary):
             self.losses.append(f"{path}.physicalType: the length of {stored}")
         return taken
+
+    def _float(self, document: Mapping[str, Any], path: str, bits: str | None) -> DataType:
+        """Read SQL's FLOAT: with more than 24 bits it is a double, without a number it may be."""
+        if bits is not None and bits.strip().isdigit():
+            return DataType.double if int(bits) > _FLOAT_BITS else DataType.float
+        options = document.get("logicalTypeOptions") or {}
+        if "format" not in _mapping(options, path):
+            stored = document["physicalType"]
+            told = f"{stored} is taken for float, though it has 64 bits in some databases"
+            self.losses.append(f"{path}: {told}")
+        return DataType.float
 
     def _unsaid(self, document: Mapping[str, Any], path: str) -> None:
         """Note what bears on values, and has no word in a signature."""
@@ -280,7 +299,7 @@ class _Reader:
                 self.losses.append(f"{path}.{key}")
         options = document.get("logicalTypeOptions") or {}
         for key in _mapping(options, f"{path}.logicalTypeOptions"):
-            if key != "format" or document.get("logicalType") in ("date", "timestamp"):
+            if key != "format" or str(options[key]) not in _EXACT:
                 self.losses.append(f"{path}.logicalTypeOptions.{key}")
 
 
