@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import nullcontext
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,7 @@ from spark_sig.diagnosis import (
     diagnose_table,
     machine,
 )
+from spark_sig.errors import SourceError
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -163,6 +165,30 @@ def test_the_command(spark: SparkSession, tmp_path: Path) -> None:
     found = {one["name"]: one["health"] for one in json.loads(said)["symptoms"]}
     assert (code, found["Delta Lake"], found["workers"]) == (0, "fine", "fine")
     assert run("--table", str(tmp_path / "nowhere"), session=lambda: spark)[0] == 1
+
+
+def test_a_table_that_is_not_there_hides_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(name: str) -> list[Symptom]:
+        raise SourceError(f"{name} is not there")
+
+    monkeypatch.setattr("spark_sig.cli.doctor.diagnose_table", missing)
+    monkeypatch.setattr("spark_sig.cli.doctor.diagnose_session", lambda _: [])
+    monkeypatch.setattr("spark_sig.cli.doctor.progress", lambda *_: nullcontext())
+    found = CliRunner().invoke(app, ["doctor", "--table", "no.table", "--json"], obj=lambda: None)
+    symptoms = {one["name"]: one for one in json.loads(found.stdout)["symptoms"]}
+    assert (found.exit_code, "Java" in symptoms) == (3, True)
+    assert symptoms["table no.table"]["remedy"]
+
+
+def test_a_java_that_is_no_program(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """As one for another machine is."""
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "java").write_bytes(b"\x7fELF\xff")
+    monkeypatch.setenv("JAVA_HOME", str(tmp_path))
+    for mode in (0o644, 0o755):
+        (tmp_path / "bin" / "java").chmod(mode)
+        java = machine._java()
+        assert (java.health, "JAVA_HOME" in java.remedy) == (Health.BROKEN, True)
 
 
 def test_a_session_that_does_not_start() -> None:

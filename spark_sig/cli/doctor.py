@@ -69,4 +69,12 @@ def _session(tables: list[str], session: Callable[[], SparkSession]) -> list[Sym
     except SourceError as error:
         return [Symptom("Spark", Health.BROKEN, str(error), "mend what is broken above")]
     with progress("looking at the session", spark):
-        return [*diagnose_session(spark), *(one for name in tables for one in diagnose_table(name))]
+        return [*diagnose_session(spark), *(one for name in tables for one in _table(name))]
+
+
+def _table(name: str) -> list[Symptom]:
+    try:
+        return diagnose_table(name)
+    except SourceError as error:  # what was found before is said all the same
+        remedy = "give the path of a Delta table, or its name in the catalog"
+        return [Symptom(f"table {name}", Health.BROKEN, str(error), remedy)]

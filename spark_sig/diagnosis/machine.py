@@ -45,7 +45,12 @@ def _java() -> Symptom:
     remedy = f"install Java {least} or newer, and set JAVA_HOME to it"
     if program is None or not Path(program).exists():
         return Symptom("Java", Health.BROKEN, f"none at {program or 'PATH'}", remedy)
-    said = subprocess.run([program, "-version"], capture_output=True, text=True, check=False)
+    try:
+        said = subprocess.run(
+            [program, "-version"], capture_output=True, text=True, errors="replace", check=False
+        )
+    except OSError as error:  # no program, or one for another machine
+        return Symptom("Java", Health.BROKEN, f"{program}: {error.strerror}", remedy)
     found = re.search(r'version "(?:1\.)?(\d+)[^"]*"', said.stderr)
     if found is None:
         return Symptom("Java", Health.BROKEN, f"{program} does not say its version", remedy)
