@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-from contextlib import nullcontext
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,7 +23,6 @@ from spark_sig.diagnosis import (
     diagnose_table,
     machine,
 )
-from spark_sig.errors import SourceError
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -164,20 +162,13 @@ def test_the_command(spark: SparkSession, tmp_path: Path) -> None:
     code, said, _ = run("--json", session=lambda: spark)
     found = {one["name"]: one["health"] for one in json.loads(said)["symptoms"]}
     assert (code, found["Delta Lake"], found["workers"]) == (0, "fine", "fine")
-    assert run("--table", str(tmp_path / "nowhere"), session=lambda: spark)[0] == 1
-
-
-def test_a_table_that_is_not_there_hides_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    def missing(name: str) -> list[Symptom]:
-        raise SourceError(f"{name} is not there")
-
-    monkeypatch.setattr("spark_sig.cli.doctor.diagnose_table", missing)
-    monkeypatch.setattr("spark_sig.cli.doctor.diagnose_session", lambda _: [])
-    monkeypatch.setattr("spark_sig.cli.doctor.progress", lambda *_: nullcontext())
-    found = CliRunner().invoke(app, ["doctor", "--table", "no.table", "--json"], obj=lambda: None)
-    symptoms = {one["name"]: one for one in json.loads(found.stdout)["symptoms"]}
-    assert (found.exit_code, "Java" in symptoms) == (3, True)
-    assert symptoms["table no.table"]["remedy"]
+    # a table that is not there hides nothing else
+    nowhere = str(tmp_path / "nowhere")
+    code, said, _ = run("--table", nowhere, "--json", session=lambda: spark)
+    symptoms = {one["name"]: one for one in json.loads(said)["symptoms"]}
+    assert (code, symptoms["workers"]["health"]) == (3, "fine")
+    assert symptoms[f"table {nowhere}"]["health"] == "broken"
+    assert symptoms[f"table {nowhere}"]["remedy"]
 
 
 def test_a_java_that_is_no_program(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
