@@ -230,6 +230,7 @@ def test_what_was_staged_and_is_gone_is_not_staged_anew(
     assert tables.held() == ([], violating((0, 20)))
 
 
+@pytest.mark.slow
 def test_the_copy_of_a_run_that_cannot_be_finished_is_removed(
     tables: Tables, monkeypatch: pytest.MonkeyPatch
 ) -> None:

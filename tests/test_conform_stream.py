@@ -97,6 +97,7 @@ def test_a_stream_that_was_killed_goes_on_from_its_checkpoint(
     assert stream.sink().report().rows.total == 20
 
 
+@pytest.mark.slow
 def test_a_batch_that_is_refused_leaves_no_copy(stream: Stream) -> None:
     """Each attempt would leave one more, until the table takes its rows."""
     from pyspark.errors import StreamingQueryException

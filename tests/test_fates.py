@@ -66,6 +66,7 @@ def test_a_run_of_which_rows_were_reprocessed_is_finished_whatever_rows_of_other
     assert tables.numbers(tables.good) == [*fitting((0, 20), (0, end)), *moved]
 
 
+@pytest.mark.slow
 def test_a_quarantine_of_two_tables_hides_no_run_that_is_lost(
     tables: Landing, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -524,6 +524,7 @@ def test_partition_values_that_other_writers_leave(
 # --- nested --------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_members_of_structs(spark: SparkSession, tmp_path: Path) -> None:
     """``whole`` is always there; ``gone`` is NULL in one row; ``bare`` has NULL in each member."""
     path = tmp_path / "t"

@@ -88,6 +88,7 @@ def test_a_table_that_is_made_anew_while_it_is_written_to_is_noticed(
     assert tables.held() == held
 
 
+@pytest.mark.slow
 def test_a_name_is_not_used_with_another_quarantine(
     tables: Tables, monkeypatch: pytest.MonkeyPatch
 ) -> None:
