@@ -72,6 +72,10 @@ def spark_version() -> tuple[int, ...]:
     return tuple(map(int, version("pyspark").split(".")[:2]))
 
 
+# What is said of rows whose query calls raise_error.
+RAISED = "[USER_RAISED_EXCEPTION]" if spark_version() >= (4,) else "[RuntimeException]"
+
+
 @pytest.fixture(scope="session")
 def root() -> Path:
     """The top of the checkout."""

@@ -28,7 +28,7 @@ from spark_sig import (
 from spark_sig.cli import run_validate
 from spark_sig.errors import SourceError, ViolationError
 from spark_sig.settings.validate import validate_settings
-from tests.conftest import spark_version
+from tests.conftest import RAISED, spark_version
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -425,10 +425,9 @@ def test_what_fails_while_it_is_read(spark: SparkSession) -> None:
 
     python = spark.range(3).mapInArrow(broken, "id long")
     failing = spark.range(3).selectExpr("CAST(if(id = 1, raise_error('no'), id) AS bigint) AS id")
-    raised = "USER_RAISED_EXCEPTION" if spark_version() >= (4,) else "RuntimeException"
     for frame, words in (
         (python, "RuntimeError: the feed is broken"),
-        (failing, f"[{raised}] (values are not shown)"),
+        (failing, f"{RAISED} (values are not shown)"),
     ):
         for engine in ("auto", "arrow"):
             with pytest.raises(SourceError, match="the source cannot be read") as caught:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,6 +32,7 @@ from spark_sig.kernels.footers import FOOTER
 from spark_sig.plan import Rung
 from spark_sig.planner import plan_enforcement
 from spark_sig.stats import Claim
+from tests.conftest import RAISED
 from tests.test_statistics import copy
 
 if TYPE_CHECKING:
@@ -265,7 +267,7 @@ def test_footers_that_cannot_be_read_leave_it_to_the_rows(
     assert report.conforms
     assert "footers of the files cannot be read" in report.evidence.statistics
     # its text may be about values
-    assert "[USER_RAISED_EXCEPTION]" in report.evidence.statistics
+    assert RAISED in report.evidence.statistics
 
 
 @pytest.mark.usefixtures("eager")
@@ -337,7 +339,7 @@ def test_rows_that_cannot_be_read_are_said_to_be(
         return spark.sql("SELECT raise_error('the commit is gone')").collect()
 
     monkeypatch.setattr(proofs, "read_groups", broken)
-    with pytest.raises(SourceError, match="USER_RAISED_EXCEPTION"):
+    with pytest.raises(SourceError, match=re.escape(RAISED)):
         validate(tmp_path / "t", signature("p"), policy=LOSSLESS)
 
 
