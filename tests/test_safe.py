@@ -30,6 +30,7 @@ from spark_sig.errors import SignatureError, SourceError
 from spark_sig.gate.scan import explained
 from spark_sig.signature import load_signature
 from spark_sig.sqltext import quoted
+from tests.conftest import spark_version
 from tests.transfers import slow
 
 if TYPE_CHECKING:
