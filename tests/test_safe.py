@@ -96,10 +96,10 @@ def test_errors_of_spark_show_no_values(spark: SparkSession, tmp_path: Path, eng
         spark.conf.unset("spark.sql.ansi.enabled")
 
 
-def test_errors_of_delta_s_own_are_explained() -> None:
+def test_errors_of_delta_s_own_are_explained(spark: SparkSession) -> None:
     from delta.exceptions import ConcurrentAppendException
 
-    # older Deltas ask for a stack
+    # older Deltas ask for a stack, and for Spark's JVM
     stack = () if spark_version() >= (4,) else ("",)
     error = ConcurrentAppendException("files were added", *stack)
     found = explained(error, "no row can be written")
