@@ -73,7 +73,7 @@ def verdict(report: Report) -> str:
         return "DOES NOT CONFORM: the audit found files that were wrongly proven"
     violated = len(report.violations)
     if not violated:
-        seen = report.rows.total - report.rows.uncounted
+        seen = report.rows.counted
         more = report.expected_rows is not None and seen > report.expected_rows
         why = "more rows were seen than the files hold" if more else "not every row was seen"
         return f"DOES NOT CONFORM: {why}"
@@ -137,8 +137,7 @@ def _rows(report: Report) -> str:
 
 
 def _completeness(report: Report) -> str:
-    expected, uncounted = report.expected_rows, report.rows.uncounted
-    counted = report.rows.total - uncounted
+    expected, uncounted, counted = report.expected_rows, report.rows.uncounted, report.rows.counted
     if report.unread:
         return "complete: no rows were needed"
     if expected is None:

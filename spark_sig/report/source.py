@@ -43,6 +43,11 @@ class Rows:
     violating: int = 0
     uncounted: int = 0  # those in files whose rows the table's log does not count
 
+    @property
+    def counted(self) -> int:
+        """Those in files whose rows the table's log counts, of which it promises how many."""
+        return self.total - self.uncounted
+
     def __add__(self, other: Rows) -> Rows:
         return Rows(
             self.total + other.total,

@@ -156,7 +156,7 @@ class Report:
             return True
         if self.expected_rows is None:
             return True
-        return self.expected_rows == self.rows.total - self.rows.uncounted
+        return self.expected_rows == self.rows.counted
 
     @property
     def sound(self) -> bool:

@@ -36,8 +36,7 @@ def _findings(report: Report) -> Iterator[str]:
         rows = "" if count is None else f" in {count:,} row{'' if count == 1 else 's'}"
         yield str(replace(violation, observed=violation.observed + rows, value=None))
     if not report.complete:
-        counted = report.rows.total - report.rows.uncounted
-        yield f"{counted:,} of {report.expected_rows:,} rows were seen"
+        yield f"{report.rows.counted:,} of {report.expected_rows:,} rows were seen"
     if report.audit is not None:
         for lie in report.audit.lies:
             yield f"{lie.path}: {lie.code}: statistics claim {lie.claimed}, rows have {lie.found}"

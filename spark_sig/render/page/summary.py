@@ -173,7 +173,7 @@ def _tile(name: str, number: str, remark: str, kind: str) -> Element:
 def _unseen(report: Report) -> int:
     if report.complete or report.expected_rows is None:
         return 0
-    return max(report.expected_rows - (report.rows.total - report.rows.uncounted), 0)
+    return max(report.expected_rows - report.rows.counted, 0)
 
 
 def _rows_bar(report: Report) -> Element | None:
