@@ -38,6 +38,7 @@ def refuse_zone(zone: str) -> None:
 
 def wall_clock(array: pa.Array, zone: str) -> pa.Array:
     """Return instants as the wall clock of a time zone, as Spark's functions in pandas see them."""
+    offset = _offset(zone)
 
     def local(moments: pa.Array) -> pa.Array:
         if moments.type.tz is None:
@@ -48,8 +49,6 @@ def wall_clock(array: pa.Array, zone: str) -> pa.Array:
             )
         return pc.local_timestamp(moments.cast(pa.timestamp(moments.type.unit, zone)))
 
-    offset = _offset(zone)
-
     return _each(array, local)
 
 
@@ -58,6 +57,7 @@ def instants(array: pa.Array, zone: str) -> pa.Array:
 
     Of two instants that clocks show alike the first is meant; what they skip is the end of the gap.
     """
+    offset = _offset(zone)
 
     def moved(moments: pa.Array) -> pa.Array:
         if moments.type.tz is not None:
@@ -68,7 +68,6 @@ def instants(array: pa.Array, zone: str) -> pa.Array:
         known = pc.assume_timezone(moments, zone, ambiguous="earliest", nonexistent="latest")
         return known.cast(utc)
 
-    offset = _offset(zone)
     return _each(array, moved)
 
 
