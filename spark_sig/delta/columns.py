@@ -30,6 +30,9 @@ _INSIDE = frozenset(
 # A type as the schema's JSON has it, and SQL too.
 _ATOMIC = re.compile(r"\w+(\(\d+,\d+\))?")
 
+# Types of which '' becomes NULL where a table is partitioned by them (Column.emptied).
+EMPTIED = ("string", "binary")
+
 
 class Kind(Enum):
     """What the statistics of a file may say of a place."""
@@ -69,7 +72,7 @@ class Column:
         time, of text where the writer's session has it so
         (``spark.databricks.delta.convertEmptyToNullForStringPartitionCol``, by default before).
         """
-        return self.kind is Kind.PARTITION and self.type in ("string", "binary")
+        return self.kind is Kind.PARTITION and self.type in EMPTIED
 
 
 def mapping_mode(metadata: Mapping[str, Any]) -> str:

@@ -9,7 +9,7 @@ from enum import Enum
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from spark_sig.delta.columns import has_vectors, shared_names, stored_name, table_columns
+from spark_sig.delta.columns import EMPTIED, has_vectors, shared_names, stored_name, table_columns
 from spark_sig.delta.files import Group, grouped, list_files, unreadable
 from spark_sig.delta.log import (
     Snapshot,
@@ -21,6 +21,7 @@ from spark_sig.delta.log import (
 )
 from spark_sig.delta.replaced import replaced_at
 from spark_sig.delta.statistics import depends_on_writer, judged
+from spark_sig.delta.tables import partition_columns
 from spark_sig.delta.writers import Description, descriptions, is_of_spark, with_trusted
 from spark_sig.errors import SourceError
 from spark_sig.sqltext import quoted
@@ -206,10 +207,9 @@ def _emptied(spark: SparkSession, snapshot: Snapshot) -> set[Place]:
 
     For Spark Connect, from which the log is out of reach; by the newest version.
     """
-    (row,) = spark.sql(f"DESCRIBE DETAIL delta.{quoted(snapshot.path)}").collect()
     types = dict(spark.read.format("delta").load(snapshot.path).dtypes)
-    emptied = (name for name in row["partitionColumns"] if types[name] in ("string", "binary"))
-    return {(name,) for name in emptied}
+    partitions = partition_columns(spark, snapshot)
+    return {(name,) for name in partitions if types[name] in EMPTIED}
 
 
 def _imposed(found: Iterable[Description]) -> set[Place]:
