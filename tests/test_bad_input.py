@@ -61,6 +61,11 @@ CONFIGS: dict[str, tuple[str, str]] = {
     "text": ("hello", "must be a mapping"),
     "wrong type": ("version: newest", "'version' must be int"),
     "boolean number": ("min_rows: true", "'min_rows' must be int"),
+    "rows below none": ("min_rows: -5", "0 or more"),
+    "share above all": (
+        "conformed: c\nquarantine: q\nmax_violations: 200%",
+        "max_violations",
+    ),
     "date": ("timestamp: 2024-01-31", "'timestamp' must be str"),
     "no date": ("timestamp: 2024-13-45", "no plain YAML"),
     "choice": ("engine: spark", "expected one of auto, catalyst, arrow"),

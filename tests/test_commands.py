@@ -96,6 +96,9 @@ def test_a_signature_as_json(file: str) -> None:
     assert (code, ModelSignature.from_dict(again)) == (0, SIGNATURE)
     assert run("show", file, "--form", "json")[1] == said
     assert load_signature(said) == SIGNATURE
+    code, said, error = run("show", file, "--form", "spark", "--json")
+    assert (code, said) == (2, "")
+    assert "give one of them" in " ".join(error.split())
 
 
 def test_a_signature_as_mlflow_writes_it(file: str, tmp_path: Path) -> None:
@@ -289,6 +292,7 @@ def test_a_report_is_rendered(spark: SparkSession, tmp_path: Path) -> None:
     place.write_text(report.to_json())
     assert run("report", "render", str(place)) == (0, report.to_text() + "\n", "")
     assert Report.from_dict(json.loads(run("report", "render", str(place), "--json")[1])) == report
+    assert run("report", "render", str(place), "--to", "html", "--json")[0] == 2
     page = tmp_path / "report.html"
     assert run("report", "render", str(place), "--to", "html", "--out", str(page))[0] == 0
     assert page.read_text() == report.to_html()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from enum import Enum
+from typing import Annotated, TypeVar
 
 import typer
 
@@ -59,3 +60,24 @@ ANY_SIGNATURE = (
     "JSON file or text, MLmodel or its folder, ODCS contract, URI of a model, or a table."
 )
 Json = Annotated[bool, typer.Option("--json", help="Write JSON.")]
+
+_Form = TypeVar("_Form", bound=Enum)
+
+
+def form_of(option: str, asked: _Form | None, usual: _Form, as_json: _Form | None) -> _Form:
+    """Return the form to write, where ``--json`` is one of two ways of asking for one.
+
+    Args:
+        option: the other way.
+        asked: what it says; None where it was not given.
+        usual: the form where neither was.
+        as_json: that of JSON, where ``--json`` was given.
+
+    Raises:
+        typer.BadParameter: where the two ask for different forms.
+    """
+    if as_json is None:
+        return asked or usual
+    if asked not in (None, as_json):
+        raise typer.BadParameter(f"--json and {option} ask for different forms; give one of them")
+    return as_json

@@ -34,7 +34,9 @@ class Rendering(Enum):
 @report_app.command("render")
 def render_command(
     report: Annotated[str, typer.Argument(help="JSON file of a report.")],
-    to: Annotated[Rendering, typer.Option(help="How it is written.")] = Rendering.TEXT,
+    to: Annotated[
+        Rendering | None, typer.Option(help="How it is written; text, where none is given.")
+    ] = None,
     out: Annotated[str | None, typer.Option(help="File for it; else it is printed.")] = None,
     json: options.Json = False,
 ) -> None:
@@ -48,7 +50,8 @@ def render_command(
 
         spark-sig report render reports/2026-11-30.json --to junit --out build/junit.xml
     """
-    raise typer.Exit(run_render(report, Rendering.JSON if json else to, out))
+    wanted = options.form_of("--to", to, Rendering.TEXT, Rendering.JSON if json else None)
+    raise typer.Exit(run_render(report, wanted, out))
 
 
 @report_app.command("schema")

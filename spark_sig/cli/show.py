@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 def show_command(
     context: typer.Context,
     signature: Annotated[str, typer.Argument(help=options.ANY_SIGNATURE)],
-    form: Annotated[Form, typer.Option(help="How it is written.")] = Form.TABLE,
+    form: Annotated[
+        Form | None, typer.Option(help="How it is written; table, where none is given.")
+    ] = None,
     json: options.Json = False,
 ) -> None:
     """Show a signature: as a table, JSON, an Arrow schema, Spark's DDL, MLflow's YAML, a contract.
@@ -35,7 +37,8 @@ def show_command(
 
         spark-sig show lake.flights --form odcs
     """
-    raise typer.Exit(run_show(signature, Form.JSON if json else form, session_of(context)))
+    wanted = options.form_of("--form", form, Form.TABLE, Form.JSON if json else None)
+    raise typer.Exit(run_show(signature, wanted, session_of(context)))
 
 
 def run_show(signature: str, form: Form, session: Callable[[], SparkSession]) -> int:

@@ -21,7 +21,7 @@ from spark_sig.naming import SPARK_TYPE, member_path
 from spark_sig.plan import EnforcementPlan
 from spark_sig.planner import Engine, plan_enforcement
 from spark_sig.policy import Policy, policy_of
-from spark_sig.report import Evidence, Report
+from spark_sig.report import Evidence, Report, least_rows
 from spark_sig.signature import ModelSignature, load_signature
 from spark_sig.sources import Resolved, resolve
 from spark_sig.tally import Tally
@@ -121,6 +121,7 @@ def validate_source(
         raise SignatureError(
             "the share to audit lies outside of 0 to 1", path="audit", observed=repr(audit)
         )
+    least = least_rows(min_rows)
     row_key = (row_key,) if isinstance(row_key, str) else tuple(row_key)
     schema = signature.side(side)
     plan = plan_enforcement(
@@ -137,7 +138,7 @@ def validate_source(
         Report.of,
         signature=signature.fingerprint,
         side=side,
-        min_rows=min_rows,
+        min_rows=least,
         row_key=row_key,
         schema=schema,
     )

@@ -11,6 +11,7 @@ from spark_sig.planner import Engine
 from spark_sig.policy import Policy, policy_of
 from spark_sig.quarantine.limit import Limit
 from spark_sig.quarantine.runs import Rules
+from spark_sig.report import least_rows
 from spark_sig.signature import ModelSignature, load_signature
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ class Asked(NamedTuple):
             engine,
             mode,
             (row_key,) if isinstance(row_key, str) else tuple(row_key),
-            min_rows,
+            least_rows(min_rows),
             None if max_violations is None else Limit.of(max_violations),
         )
 

@@ -4,7 +4,7 @@ from spark_sig.report.check import REINFER, CheckResult
 from spark_sig.report.evidence import Audit, Decided, Evidence, Lie
 from spark_sig.report.source import Rows, Source
 from spark_sig.report.transfer import Transfer, Written
-from spark_sig.report.verdict import FORMAT, NO_ROWS, Report
+from spark_sig.report.verdict import FORMAT, NO_ROWS, Report, least_rows
 
 __all__ = [
     "FORMAT",
@@ -20,4 +20,5 @@ __all__ = [
     "Source",
     "Transfer",
     "Written",
+    "least_rows",
 ]

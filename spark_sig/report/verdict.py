@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from spark_sig.errors import Code, Violation
+from spark_sig.errors import Code, SignatureError, Violation
 from spark_sig.plan import EnforcementPlan, Rung
 from spark_sig.policy import Policy
 from spark_sig.report.check import CheckResult
@@ -22,6 +22,21 @@ FORMAT = "spark_sig.report/3"
 
 # The remark on a source without rows, which conforms.
 NO_ROWS = "there are no rows: nothing was checked but types"
+
+
+def least_rows(number: int) -> int:
+    """Return how many rows there must be at least, as it was given.
+
+    Raises:
+        SignatureError: where it is no number of rows.
+    """
+    if isinstance(number, bool) or not isinstance(number, int) or number < 0:
+        raise SignatureError(
+            "the least number of rows must be a whole number, 0 or more",
+            path="min_rows",
+            observed=repr(number),
+        )
+    return number
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from spark_sig.errors import SignatureError
 from spark_sig.policy import Policy
+from spark_sig.quarantine.limit import Limit
 from spark_sig.settings.merge import Setting, json_object, merge, names
 from spark_sig.settings.policy import POLICY, chosen_policy
 
@@ -105,6 +106,8 @@ def score_settings(flags: Mapping[str, Any], config: str | None) -> ScoreSetting
         raise SignatureError(
             "max_violations does not go without --quarantine", path="max_violations"
         )
+    if "max_violations" in values:
+        Limit.of(values["max_violations"])
     return ScoreSettings(policy=policy, **values)
 
 

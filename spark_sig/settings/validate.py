@@ -10,6 +10,8 @@ from spark_sig.errors import SignatureError
 from spark_sig.planner import Engine
 from spark_sig.policy import Policy
 from spark_sig.quarantine.asked import Mode
+from spark_sig.quarantine.limit import Limit
+from spark_sig.report import least_rows
 from spark_sig.settings.merge import Setting, json_object, merge, names, share
 from spark_sig.settings.policy import POLICY, chosen_policy
 
@@ -110,6 +112,9 @@ def validate_settings(flags: Mapping[str, Any], config: str | None) -> ValidateS
         values["params"] = json_object(values["params"])
     if "audit" in values:
         values["audit"] = share(values["audit"], "audit")
+    least_rows(values.get("min_rows", 0))
+    if "max_violations" in values:
+        Limit.of(values["max_violations"])
     _refuse_idle(values)
     return ValidateSettings(policy=policy, **values)
 
