@@ -5,6 +5,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from spark_sig.version import __version__ as __version__
+
 if TYPE_CHECKING:
     from spark_sig.ddl import delta_constraints, delta_table
     from spark_sig.diff import Compatibility, Diff
@@ -30,8 +32,6 @@ if TYPE_CHECKING:
     from spark_sig.schema import ColSpec, Schema, TensorSpec
     from spark_sig.signature import ModelSignature
     from spark_sig.types import AnyType, Array, DataType, Map, Object, Property, SparkMLVector
-
-__version__ = "0.1.0"
 
 # Executors import this package for its kernels alone: names are loaded when first used (PEP 562).
 _HOMES = {

@@ -27,6 +27,7 @@ from spark_sig import (
     Report,
     Schema,
     TensorSpec,
+    __version__,
     validate,
 )
 from spark_sig.cli import app, main
@@ -332,6 +333,11 @@ def test_all_that_checks_writes_json(spark: SparkSession, table: str, tmp_path: 
 def test_wrong_usage_gets_a_suggestion() -> None:
     assert "Did you mean 'show'?" in run("shwo")[2]
     assert "--allow" in run("diff", "a", "b", "--alow", "lossy")[2]
+
+
+def test_the_version_is_that_of_the_package() -> None:
+    code, said, _ = run("--version")
+    assert (code, said) == (0, f"spark-sig {__version__}\n")
 
 
 def test_every_command_has_an_example() -> None:

@@ -17,6 +17,7 @@ ROOT = Path(__file__).parents[1]
 # from rows above its own (lower numbers), and from siblings in its own package and row.
 ROWS: dict[str, int] = {
     "spark_sig.errors": 0,
+    "spark_sig.version": 0,
     "spark_sig.documents": 1,
     "spark_sig.yamldoc": 1,
     "spark_sig.types": 1,

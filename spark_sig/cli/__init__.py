@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from spark_sig.cli.completion import PROGRAM, answer_shells, completion_command
-from spark_sig.cli.console import escape_what_no_locale_has
+from spark_sig.cli.console import escape_what_no_locale_has, say
 from spark_sig.cli.constraints import constraints_command, run_constraints
 from spark_sig.cli.diff import diff_command, run_diff
 from spark_sig.cli.doctor import doctor_command, run_doctor
@@ -19,6 +19,7 @@ from spark_sig.cli.reprocess import reprocess_command, run_reprocess
 from spark_sig.cli.score import run_score, score_command
 from spark_sig.cli.show import run_show, show_command
 from spark_sig.cli.validate import run_validate, validate_command
+from spark_sig.version import __version__
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -44,8 +45,24 @@ app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    help="Hold every row of every partition to a model signature, or infer one from them.",
 )
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        say(f"{PROGRAM} {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def program(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Say which it is.")
+    ] = False,
+) -> None:
+    """Hold every row of every partition to a model signature, or infer one from them."""
+
+
 app.command("validate")(validate_command)
 app.command("reprocess")(reprocess_command)
 app.command("score")(score_command)

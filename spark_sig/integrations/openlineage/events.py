@@ -14,6 +14,7 @@ from spark_sig.integrations.openlineage.datasets import DatasetName, dataset_nam
 from spark_sig.naming import column_of, member_path
 from spark_sig.plan import Rung
 from spark_sig.report import CheckResult, Report
+from spark_sig.version import __version__
 
 try:
     from openlineage.client import event_v2 as events_of
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
 
     from spark_sig.report import Written
     from spark_sig.schema import Schema
+
+# Who says what events say: a facet names its producer.
+_PRODUCER = f"urn:spark-sig:{__version__}"
 
 # Names run ids that are derived from something else (RFC 9562, section 5.5).
 _RUNS = uuid.uuid5(uuid.NAMESPACE_URL, "urn:spark-sig:run")
@@ -137,7 +141,7 @@ def failure_events(
         catalog: the namespace of tables of which the name alone is known.
     """
     where = _name_of(place, catalog)
-    why = facets_of.error_message_run.ErrorMessageRunFacet(message, "PYTHON", producer=_producer())
+    why = facets_of.error_message_run.ErrorMessageRunFacet(message, "PYTHON", producer=_PRODUCER)
     asked = events_of.Run(run_uuid(run))
     failed = events_of.Run(asked.runId, facets={"errorMessage": why})
     make, inputs = _maker(_job(where, command, job, namespace)), [events_of.InputDataset(*where)]
@@ -145,15 +149,6 @@ def failure_events(
         make(events_of.RunState.START, began, asked, inputs, []),
         make(events_of.RunState.FAIL, ended or datetime.now(timezone.utc), failed, inputs, []),
     ]
-
-
-def _producer() -> str:
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return f"urn:spark-sig:{version('spark-sig')}"
-    except PackageNotFoundError:  # run from its sources
-        return "urn:spark-sig"
 
 
 def _name_of(place: str, catalog: str) -> DatasetName:
@@ -175,7 +170,7 @@ def _maker(job: events_of.Job) -> Any:
             job=job,
             inputs=inputs,
             outputs=outputs,
-            producer=_producer(),
+            producer=_PRODUCER,
         )
 
     return make
@@ -183,7 +178,7 @@ def _maker(job: events_of.Job) -> Any:
 
 def _job(where: DatasetName, command: str, job: str | None, namespace: str | None) -> events_of.Job:
     kind = facets_of.job_type_job.JobTypeJobFacet(
-        "BATCH", "SPARK_SIG", jobType="VALIDATION", producer=_producer()
+        "BATCH", "SPARK_SIG", jobType="VALIDATION", producer=_PRODUCER
     )
     shown = re.sub(r"[^\w.-]+", "_", where.name).strip("_")
     return events_of.Job(
@@ -198,14 +193,14 @@ def _dataset_facets(
 ) -> Iterator[tuple[str, Any]]:
     if version is not None:
         made = facets_of.dataset_version_dataset.DatasetVersionDatasetFacet(
-            str(version), producer=_producer()
+            str(version), producer=_PRODUCER
         )
         yield "version", made
     if schema is not None:
         fields = schema_fields(schema)
         yield (
             "schema",
-            facets_of.schema_dataset.SchemaDatasetFacet(fields=fields, producer=_producer()),
+            facets_of.schema_dataset.SchemaDatasetFacet(fields=fields, producer=_PRODUCER),
         )
 
 
@@ -222,7 +217,7 @@ def _outputs(
 
 def _output(written: Written, where: DatasetName) -> events_of.OutputDataset:
     counted = facets_of.output_statistics_output_dataset.OutputStatisticsOutputDatasetFacet(
-        rowCount=written.rows, producer=_producer()
+        rowCount=written.rows, producer=_PRODUCER
     )
     return events_of.OutputDataset(
         *where,
@@ -242,7 +237,7 @@ def _metrics(report: Report) -> Any:
         columnMetrics={name: module.ColumnMetrics(nullCount=n) for name, n in counts.items()},
         rowCount=None if report.unread or not report.complete else report.rows.total,
         fileCount=report.source.files,
-        producer=_producer(),
+        producer=_PRODUCER,
     )
 
 
@@ -283,7 +278,7 @@ def _assertions(report: Report) -> Any:
             for one in others
         ),
     ]
-    return module.DataQualityAssertionsDatasetFacet(assertions=made, producer=_producer())
+    return module.DataQualityAssertionsDatasetFacet(assertions=made, producer=_PRODUCER)
 
 
 def _assertion(check: CheckResult) -> Any:
@@ -309,5 +304,5 @@ def _verdict(report: Report) -> Any:
         conforms=report.conforms,
         complete=report.complete,
         violatingRows=None if report.unread else report.rows.violating,
-        producer=_producer(),
+        producer=_PRODUCER,
     )
