@@ -124,6 +124,10 @@ FINDING = CheckResult(
     "$.dep_tme", Code.MISSING_COLUMN, "long (required)", None, ("nothing",), (), "did you …?"
 )
 CONFORMING = replace(FLIGHTS, rows=Rows(7, 7), expected_rows=7, checks=(null_check("a"),))
+# As --fail-fast leaves it: in two files some rows are NULL, and the others were not looked at.
+REFUTED = replace(
+    null_check("dep_time"), count=None, observed=("3 nulls",), decided=(Decided(Rung.STATS, 9, 2),)
+)
 # Every kind of report that a run ends in, and the verdict that it has at a glance.
 KINDS: dict[str, tuple[Report, str]] = {
     "conforming": (CONFORMING, "Conforms"),
@@ -140,6 +144,14 @@ KINDS: dict[str, tuple[Report, str]] = {
             FLIGHTS,
             rows=Rows(),
             checks=(FINDING, replace(null_check("a"), decided=(Decided(Rung.CATALYST, 0),))),
+        ),
+        "Does not conform",
+    ),
+    "statistics": (
+        replace(
+            FLIGHTS,
+            rows=Rows(),
+            checks=(REFUTED, replace(null_check("a"), decided=(Decided(Rung.CATALYST, 0),))),
         ),
         "Does not conform",
     ),
@@ -288,6 +300,13 @@ def test_fields_stand_worst_first_with_their_rung_and_what_is_proven() -> None:
         ["schema", "100% proven", "missing_column the whole sourcefound nothing"],
         ["–", "– proven", "not checked"],
     ]
+
+
+def test_what_statistics_refute_is_violated_by_some_rows_and_not_by_all() -> None:
+    report, _ = KINDS["statistics"]
+    [hit] = read_page(report.to_html()).of("hit")
+    assert hit.all("strong")[0].text == "some rows"
+    assert float(hit.all("rect")[0].attributes["width"].rstrip("%")) < 2
 
 
 def test_fields_that_types_settle_are_fields_too() -> None:

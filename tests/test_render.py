@@ -139,6 +139,21 @@ def test_a_report_by_types_alone() -> None:
     assert "Warnings" not in text
 
 
+def test_what_statistics_refute_is_violated_by_some_rows() -> None:
+    """Nobody has counted them; --fail-fast ends there."""
+    refuted = replace(
+        null_check("a"), count=None, observed=("3 nulls",), decided=(Decided(Rung.STATS, 9, 2),)
+    )
+    report = Report(SIGNATURE, "inputs", Policy(), TABLE, checks=(refuted, null_check("b")))
+    text = report_text(report)
+    assert "none read: statistics alone decide" in text
+    assert re.search(r"\$\.a +null +long \(required\) +3 nulls +some$", text, re.M)
+    assert "<td>some</td>" in report._repr_html_()
+    assert cases(report)["$.a null: long (required)"] == [
+        ("failure", "violated by some rows, by statistics")
+    ]
+
+
 def test_a_report_that_missed_rows() -> None:
     text = report_text(Report(SIGNATURE, source=TABLE, rows=Rows(9, 9, 0), expected_rows=10))
     assert text.startswith("DOES NOT CONFORM: not every row was seen")

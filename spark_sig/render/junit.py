@@ -78,8 +78,10 @@ def _case(check: CheckResult, report: Report) -> xml.Element:
 
 
 def _told(check: CheckResult) -> Iterator[str]:
-    rows = "by its type" if check.count is None else f"by {check.count:,} rows"
-    yield f"violated {rows}"
+    if check.count is None:
+        yield f"violated by {'some rows, by statistics' if check.refuted else 'its type'}"
+    else:
+        yield f"violated by {check.count:,} rows"
     if check.observed:
         yield printable(f"found: {', '.join(check.observed)}")
     if check.remedy:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from spark_sig.render.notebook import SEEN, UNFOLDED, fold, fragment, line, lines, table
-from spark_sig.render.text import facts, remedies, rung_counts, verdict, violation_table
+from spark_sig.render.text import facts, remedies, rows_of, rung_counts, verdict, violation_table
 from spark_sig.report import CheckResult, Report
 
 _HEAD = ("path", "check", "expected", "rows", "decided by")
@@ -35,6 +35,5 @@ def report_summary(report: Report) -> str:
 
 
 def _cells(check: CheckResult) -> tuple[str, ...]:
-    count = "all" if check.count is None else f"{check.count:,}"
     rungs = dict.fromkeys(part.rung.value for part in check.decided)
-    return check.path, check.code.value, check.expected, count, ", ".join(rungs)
+    return check.path, check.code.value, check.expected, rows_of(check), ", ".join(rungs)

@@ -128,7 +128,7 @@ def _audit(audit: Audit) -> str:
 
 def _rows(report: Report) -> str:
     if report.unread:
-        by_types = not any(check.count is None and _by_statistics(check) for check in report.checks)
+        by_types = not any(check.refuted for check in report.checks)
         return f"none read: {'the types' if by_types else 'statistics'} alone decide"
     rows = report.rows
     if not rows.violating:
@@ -170,7 +170,7 @@ def violation_table(report: Report, limit: int = SHOWN) -> tuple[list[tuple[str,
             check.code.value,
             check.expected,
             ", ".join(check.observed),
-            "all" if check.count is None else f"{check.count:,}",
+            rows_of(check),
             ", ".join(filter(None, map(_key, check.examples))),
         )
         for check in violated[:limit]
@@ -189,6 +189,13 @@ def violation_table(report: Report, limit: int = SHOWN) -> tuple[list[tuple[str,
     if not any(row[-1] for row in rows):
         table = [row[:-1] for row in table]
     return [tuple(map(printable, row)) for row in table], more
+
+
+def rows_of(check: CheckResult) -> str:
+    """Say how many rows violate a check."""
+    if check.count is None:
+        return "some" if check.refuted else "all"
+    return f"{check.count:,}"
 
 
 def _key(example: Example) -> str:
@@ -210,7 +217,7 @@ def rung_counts(report: Report) -> list[tuple[str, str]]:
         counted = Counter(check.rung for check in report.checks if check.count is not None)
         for check in report.checks:
             if check.count is None:
-                counted[Rung.STATS if _by_statistics(check) else Rung.SCHEMA] += 1
+                counted[Rung.STATS if check.refuted else Rung.SCHEMA] += 1
         return [(f"{counted[rung]:,}", DECIDED[rung]) for rung in Rung if counted[rung]]
     parts: dict[Rung, list[Decided]] = {}
     for check in report.checks:
@@ -221,11 +228,6 @@ def rung_counts(report: Report) -> list[tuple[str, str]]:
         for rung in Rung
         if rung in parts
     ]
-
-
-def _by_statistics(check: CheckResult) -> bool:
-    """Say whether a check that no rows were counted for is one on rows."""
-    return any(part.rung is not Rung.SCHEMA for part in check.decided)
 
 
 def _extent(report: Report, parts: Sequence[Decided]) -> str:

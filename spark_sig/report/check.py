@@ -47,6 +47,11 @@ class CheckResult:
         return self.count is None or self.count > 0
 
     @property
+    def refuted(self) -> bool:
+        """Whether statistics alone refute it: some row violates, and nobody counted how many."""
+        return self.count is None and any(part.rung is not Rung.SCHEMA for part in self.decided)
+
+    @property
     def rung(self) -> Rung:
         """The dearest rung that was needed to decide it."""
         return max((part.rung for part in self.decided), key=_RUNGS.index)

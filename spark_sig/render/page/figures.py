@@ -12,6 +12,8 @@ from spark_sig.report import CheckResult, Report
 from spark_sig.tally import Example
 
 _RUNGS = list(Rung)
+# The share of rows of which nobody knows more than that there are some.
+_SOME = 1e-9
 
 
 class Family(Enum):
@@ -40,7 +42,8 @@ class Hit:
         code: what is wrong.
         expected: what the signature asks for.
         observed: what is there.
-        count: rows that violate it; None where the whole source does.
+        count: rows that violate it; None where the whole source does, or some of it.
+        refuted: whether it is some of it, as statistics alone say.
         examples: some of them.
     """
 
@@ -49,6 +52,13 @@ class Hit:
     observed: tuple[str, ...]
     count: int | None
     examples: tuple[Example, ...] = ()
+    refuted: bool = False
+
+    def share(self, rows: int) -> float:
+        """Return the share of so many rows that violate it, 0 to 1; what is unknown is least."""
+        if self.count is None:
+            return _SOME if self.refuted else 1.0
+        return self.count / rows if rows else 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +83,7 @@ class Field:
 
     def share(self, rows: int) -> float:
         """Return the share of so many rows that violate its worst check, 0 to 1."""
-        return max((_share(hit.count, rows) for hit in self.hits), default=0.0)
+        return max((hit.share(rows) for hit in self.hits), default=0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +122,7 @@ def fields_of(report: Report) -> list[Field]:
 
 def _field(report: Report, path: str, checks: Sequence[CheckResult]) -> Field:
     hits = [
-        Hit(check.code, check.expected, check.observed, check.count, check.examples)
+        Hit(check.code, check.expected, check.observed, check.count, check.examples, check.refuted)
         for check in checks
         if check.violated
     ]
@@ -134,8 +144,7 @@ def decisions(report: Report, check: CheckResult) -> Mapping[Rung, float]:
     Nothing did where types or statistics of other checks gave the verdict first.
     """
     if check.count is None:
-        by_types = all(part.rung is Rung.SCHEMA for part in check.decided)
-        return {Rung.SCHEMA if by_types else Rung.STATS: 1.0}
+        return {Rung.STATS if check.refuted else Rung.SCHEMA: 1.0}
     if rows := sum(part.rows for part in check.decided):
         shares = dict.fromkeys((part.rung for part in check.decided if part.rows), 0.0)
         for part in check.decided:
@@ -155,12 +164,6 @@ def proven(decided: Mapping[Rung, float]) -> float:
 def _badness(hits: Iterable[Hit]) -> tuple[bool, int]:
     counts = [hit.count for hit in hits]
     return None not in counts, -max((count or 0 for count in counts), default=0)
-
-
-def _share(count: int | None, rows: int) -> float:
-    if count is None:
-        return 1.0
-    return count / rows if rows else 0.0
 
 
 def code_counts(fields: Iterable[Field]) -> list[CodeCount]:

@@ -114,7 +114,9 @@ def _row(report: Report, field: Field) -> Element:
 def _hit(report: Report, field: Field, hit: Hit) -> Element:
     total = report.rows.total
     number = "the whole source" if hit.count is None else count_of(hit.count, "row")
-    share = hit.count / total if hit.count is not None and total else 1.0
+    if hit.refuted:
+        number = "some rows"
+    share = hit.share(total)
     told = percent(share) if hit.count is not None and total else ""
     expected = hit.expected if len(field.expected) > 1 else ""
     return el(
