@@ -144,7 +144,7 @@ def test_all_that_is_wrong_is_said() -> None:
         "$.x: cast: expected long, observed non-integral double in 2 rows",
         "$: row_count: expected at least 20 rows, observed 10 rows",
         "10 of 12 rows were seen",
-        "$.x: null: statistics claim no NULL, rows have 2 rows with NULL",
+        "$.x: null: proven no NULL, found 2 rows with NULL",
     ]
     many = tuple(
         CheckResult(f"$.c{i}", Code.MISSING_COLUMN, "long", None, ("nothing",)) for i in range(30)

@@ -203,7 +203,7 @@ def _compared(
     spark, snapshot = source.frame.sparkSession, source.snapshot
     assert snapshot is not None
     constraints = {one.name: one for one in wanted if isinstance(one, Constraint)}
-    there = table_constraints(spark, bare.sql)
+    there = table_constraints(spark, snapshot)
     ours = {name: text for name, text in there.items() if name.startswith(PREFIX)}
     same = {name for name, text in ours.items() if name in constraints
             and constraints[name].says(text)}  # fmt: skip

@@ -23,6 +23,7 @@ from spark_sig.delta.log import (
     spark_errors,
     table_metadata,
 )
+from spark_sig.delta.tables import table_properties
 from spark_sig.delta.writers import constraints_were_checked
 from spark_sig.errors import SourceError
 from spark_sig.stats import Bounds, Place
@@ -74,24 +75,23 @@ def check_bounds(
     return {place: bounds for place, bounds in found.items() if bounds != Bounds()}
 
 
-def table_constraints(spark: SparkSession, table: str) -> dict[str, str]:
-    """Return the CHECK constraints of a table, by their names in lower case.
+def table_constraints(spark: SparkSession, snapshot: Snapshot) -> dict[str, str]:
+    """Return the CHECK constraints of a table's version, by their names in lower case.
 
     Args:
-        spark: the session.
-        table: the table, as SQL calls it.
+        spark: the session; on Spark Connect those of the newest version are found.
+        snapshot: the version.
 
     Raises:
         SourceError: where it cannot be read.
     """
     try:
-        # SHOW TBLPROPERTIES hides the text of constraints whose names hold "url" or "token"
-        (row,) = spark.sql(f"DESCRIBE DETAIL {table}").select("properties").collect()
+        properties = table_properties(spark, snapshot)
     except spark_errors() as error:
-        raise SourceError(f"the table {table} cannot be read: {first_line(error)}") from error
+        raise SourceError(f"{snapshot.path} cannot be read: {first_line(error)}") from error
     return {
         key[len(_PREFIX) :].lower(): text
-        for key, text in row["properties"].items()
+        for key, text in properties.items()
         if key.lower().startswith(_PREFIX)
     }
 

@@ -55,6 +55,7 @@ def table_properties(spark: SparkSession, snapshot: Snapshot) -> dict[str, str]:
     """Return the properties of a version; on Spark Connect those of the newest one."""
     if is_classic(spark):
         return dict(table_metadata(open_snapshot(spark, snapshot))["configuration"])
+    # SHOW TBLPROPERTIES hides the text of constraints whose names hold "url" or "token"
     detail = spark.sql(f"DESCRIBE DETAIL delta.{quoted(snapshot.path)}")
     return dict(detail.select("properties").collect()[0][0])
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from xml.etree import ElementTree as xml
 
 from spark_sig.render.text import facts, printable, verdict
-from spark_sig.report import CheckResult, Lie, Report
+from spark_sig.report import CheckResult, Report
 
 
 def report_junit(report: Report) -> str:
@@ -52,7 +52,7 @@ def _seen(report: Report) -> xml.Element:
     case = xml.Element("testcase", {"classname": _name(report), "name": "rows"})
     if not report.sound:
         message = verdict(report)
-        lines = [message, *(_lie(lie) for lie in report.audit.lies)] if report.audit else [message]
+        lines = [message, *map(str, report.audit.lies)] if report.audit else [message]
         told = xml.SubElement(case, "error", {"type": "unsound", "message": message})
         told.text = printable("\n".join(lines))
     for violation in report.violations[sum(check.violated for check in report.checks) :]:
@@ -61,10 +61,6 @@ def _seen(report: Report) -> xml.Element:
         told = xml.SubElement(case, "failure", {"type": str(violation.code), "message": message})
         told.text = message
     return case
-
-
-def _lie(lie: Lie) -> str:
-    return f"{lie.path} {lie.code}: proven was {lie.claimed}, found {lie.found}"
 
 
 def _case(check: CheckResult, report: Report) -> xml.Element:

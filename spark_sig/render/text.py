@@ -120,10 +120,7 @@ def _transfer(transfer: Transfer) -> Iterator[tuple[str, str]]:
 
 def _audit(audit: Audit) -> str:
     read = f"{count_of(audit.rows, 'row')} of {count_of(audit.files, 'proven file')} read again"
-    lies = "; ".join(
-        f"{lie.path} {lie.code}: {lie.claimed}, found {lie.found}" for lie in audit.lies
-    )
-    return f"{read}, {lies or 'nothing wrong'}"
+    return f"{read}, {'; '.join(map(str, audit.lies)) or 'nothing wrong'}"
 
 
 def _rows(report: Report) -> str:

@@ -39,6 +39,10 @@ class Lie:
     claimed: str
     found: str
 
+    def __str__(self) -> str:
+        """Return it as one line."""
+        return f"{self.path}: {self.code}: proven {self.claimed}, found {self.found}"
+
 
 @dataclass(frozen=True, slots=True)
 class Audit:

@@ -38,8 +38,7 @@ def _findings(report: Report) -> Iterator[str]:
     if not report.complete:
         yield f"{report.rows.counted:,} of {report.expected_rows:,} rows were seen"
     if report.audit is not None:
-        for lie in report.audit.lies:
-            yield f"{lie.path}: {lie.code}: statistics claim {lie.claimed}, rows have {lie.found}"
+        yield from map(str, report.audit.lies)
 
 
 def summary(report: Report, uri: str) -> dict[str, Any]:

@@ -29,8 +29,7 @@ def notes(report: Report) -> list[Element]:
 
 
 def _lies(audit: Audit | None) -> list[str]:
-    found = audit.lies if audit is not None else ()
-    lines = [f"{lie.path}: {lie.code}: proven {lie.claimed}, found {lie.found}" for lie in found]
+    lines = [str(lie) for lie in audit.lies] if audit is not None else []
     left = len(lines) - _SHOWN
     return [*lines[:_SHOWN], f"... and {left:,} more"] if left > 0 else lines
 
