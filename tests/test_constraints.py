@@ -232,6 +232,11 @@ def test_kinds_of_columns(
         # another day, or another setting, it was something else
         "day >= DATE'today'",
         "day >= DATE ' Yesterday UTC'",
+        r"day >= DATE'\u0074oday'",
+        "day >= DATE r'today'",
+        "day >= DATE /* of the */ 'today'",
+        "day >= DATE -- of the\n'today'",
+        "day >= DATE'to' 'day'",
         "i > ${spark.least}",
         "i IS NOT NULL AND",
         "",
@@ -287,13 +292,15 @@ def test_the_sessions_reading_of_double_quotes_does_not_matter(spark: SparkSessi
 
 def test_numbers_with_exponents_count_where_they_are_doubles(spark: SparkSession) -> None:
     setting = "spark.sql.legacy.exponentLiteralAsDecimal.enabled"
-    text = "l <= 9007199254740995e0 AND b > 0"  # as a double, one more
-    assert proven(spark, text) == {"b": bounds(0)}
-    spark.conf.set(setting, "true")
-    try:
-        assert proven(spark, text) == {}
-    finally:
-        spark.conf.unset(setting)
+    for number in ("9007199254740995e0", "9007199254740995.E0"):  # as a double, one more
+        text = f"l <= {number} AND b > 0"
+        assert proven(spark, text) == {"b": bounds(0)}
+        for value in ("true", "True"):
+            spark.conf.set(setting, value)
+            try:
+                assert proven(spark, text) == {}
+            finally:
+                spark.conf.unset(setting)
 
 
 def test_without_a_jvm_nothing_is_proven() -> None:

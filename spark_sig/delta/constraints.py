@@ -283,10 +283,13 @@ _FUNCTIONS = {
 }
 
 # What was something else where rows were held to it: in double quotes stands text or a name, as the
-# session has it, in ${} one of its settings, and these are dates of the day.
-_VARYING = re.compile(r"""["]|\$\{|'\s*(now|today|tomorrow|yesterday)\b""", re.IGNORECASE)
+# session has it, in ${} one of its settings, and DATE'today' is another date each day.  It may be
+# spelt in escapes or in two literals, after a comment, too: a date is one that is written as such.
+_VARYING = re.compile(
+    r"""["]|\$\{|/\*|--|\bdate\s*r?'(?![+-]?\d{4,}-\d\d?-\d\d?'(?!\s*r?'))""", re.IGNORECASE
+)
 # So are numbers with an exponent, which this setting makes decimals.
-_EXPONENT = re.compile(r"\de[+-]?\d", re.IGNORECASE)
+_EXPONENT = re.compile(r"[\d.]e[+-]?\d", re.IGNORECASE)
 _AS_DECIMAL = "spark.sql.legacy.exponentLiteralAsDecimal.enabled"
 
 # No part that is understood is deeper: x IS NULL OR a comparison with - CAST(literal) AND another.
@@ -313,7 +316,7 @@ class _Node:
 def _facts(spark: SparkSession, text: str) -> Iterator[_Fact]:
     if len(text) > _LONGEST or text.count("(") > _MOST_PARENTHESES or _VARYING.search(text):
         return
-    if _EXPONENT.search(text) and spark.conf.get(_AS_DECIMAL, "false") == "true":
+    if _EXPONENT.search(text) and _is_set(spark, _AS_DECIMAL):
         return
     try:
         parsed: Any = spark._jsparkSession.sessionState().sqlParser().parseExpression(text)
@@ -324,6 +327,10 @@ def _facts(spark: SparkSession, text: str) -> Iterator[_Fact]:
         return
     for node in nodes:
         yield from _said(node)
+
+
+def _is_set(spark: SparkSession, setting: str) -> bool:
+    return str(spark.conf.get(setting, "false")).strip().lower() == "true"
 
 
 def _conjuncts(parsed: Any) -> Iterator[Any]:
