@@ -332,6 +332,9 @@ def test_show_writes_a_contract_and_reads_one(tmp_path: Path) -> None:
         ("FLOAT(24)", "float", False),
         ("FLOAT(53)", "double", False),
         ("REAL", "float", False),
+        # no number of bits
+        ("FLOAT(\xb2)", "float", True),
+        (f"FLOAT({'9' * 5_000})", "float", True),
     ],
 )
 def test_sqls_float_has_as_many_bits_as_it_says(stored: str, kind: str, told: bool) -> None:
@@ -343,12 +346,33 @@ def test_sqls_float_has_as_many_bits_as_it_says(stored: str, kind: str, told: bo
 
 
 @pytest.mark.parametrize(
+    ("said", "kind", "told"),
+    [
+        ({"logicalType": "integer"}, "long", False),
+        ({"logicalType": "string"}, "string", False),
+        ({"logicalType": "number", "logicalTypeOptions": {"format": "f64"}}, "double", False),
+        ({"logicalType": "number", "logicalTypeOptions": {"format": "x"}}, "float", True),
+        ({"logicalTypeOptions": {"format": "f64"}}, "float", True),
+    ],
+)
+def test_what_float_is_matters_where_it_is_taken_for_one(
+    said: dict[str, Any], kind: str, told: bool
+) -> None:
+    found, losses = taken({"physicalType": "FLOAT", **said})
+    assert found == DataType[kind]
+    assert any("64 bits in some databases" in loss for loss in losses) == told
+
+
+@pytest.mark.parametrize(
     ("logical", "format_", "told"),
     [
         *(("string", "uuid", True), ("string", "binary", False), ("integer", "u8", True)),
         *(("integer", "i32", False), ("timestamp", "yyyy", True)),
+        # of other types, and of none
+        *(("integer", "f32", True), ("string", "i32", True), (None, "i32", True)),
     ],
 )
-def test_a_format_that_no_type_says_is_told(logical: str, format_: str, told: bool) -> None:
-    options = {"logicalType": logical, "logicalTypeOptions": {"format": format_}}
+def test_a_format_that_no_type_says_is_told(logical: str | None, format_: str, told: bool) -> None:
+    options = {"logicalTypeOptions": {"format": format_}}
+    options |= {"logicalType": logical} if logical else {"physicalType": "BIGINT"}
     assert any(loss.endswith("logicalTypeOptions.format") for loss in taken(options)[1]) == told

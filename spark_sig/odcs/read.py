@@ -42,7 +42,8 @@ _PHYSICAL = re.compile(
 # Formats of which a type says all: of i8 it leaves the bounds unsaid, of uuid the form.
 _EXACT = frozenset({"i32", "i64", "f32", "f64", "binary"})
 
-# The most bits of a mantissa that SQL stores in 32.
+# The bits of a mantissa, as SQL's FLOAT has them in parentheses, and the most that it stores in 32.
+_BITS = re.compile(r"\s*([0-9]{1,4})\s*")
 _FLOAT_BITS = 24
 
 # Properties that are read at most: an alias may stand for many of them.
@@ -226,8 +227,8 @@ class _Reader:
         return Array(self._type(found, where, depth + 1))
 
     def _scalar(self, logical: str, document: Mapping[str, Any], path: str) -> DataType:
-        options = document.get("logicalTypeOptions") or {}
-        said = FORMATS.get((logical, str(_mapping(options, path).get("format", ""))))
+        asked = _format(document, path)
+        said = FORMATS.get(asked)
         if logical == "date":
             self.losses.append(f"{path}: a date is taken for a datetime")
             return DataType.datetime
@@ -239,7 +240,7 @@ class _Reader:
                 f"{said or LOGICAL[logical]}"
             )
         if said is not None and fits and stored is not said:
-            told = f"format {options['format']} is taken, though it is stored as"
+            told = f"format {asked[1]} is taken, though it is stored as"
             self.losses.append(f"{path}: {told} {document['physicalType']}")
         if said is not None:
             return said
@@ -283,11 +284,11 @@ class _Reader:
 
     def _float(self, document: Mapping[str, Any], path: str, bits: str | None) -> DataType:
         """Read SQL's FLOAT: with more than 24 bits it is a double, without a number it may be."""
-        if bits is not None and bits.strip().isdigit():
-            return DataType.double if int(bits) > _FLOAT_BITS else DataType.float
-        options = document.get("logicalTypeOptions") or {}
-        if "format" not in _mapping(options, path):
-            stored = document["physicalType"]
+        if found := _BITS.fullmatch(bits or ""):
+            return DataType.double if int(found[1]) > _FLOAT_BITS else DataType.float
+        # others are taken for what their logical type says, or its format
+        logical, stored = document.get("logicalType"), document["physicalType"]
+        if logical in (None, "number") and _format(document, path) not in FORMATS:
             told = f"{stored} is taken for float, though it has 64 bits in some databases"
             self.losses.append(f"{path}: {told}")
         return DataType.float
@@ -299,8 +300,16 @@ class _Reader:
                 self.losses.append(f"{path}.{key}")
         options = document.get("logicalTypeOptions") or {}
         for key in _mapping(options, f"{path}.logicalTypeOptions"):
-            if key != "format" or str(options[key]) not in _EXACT:
+            asked = _format(document, path)
+            if key != "format" or asked[1] not in _EXACT or asked not in FORMATS:
                 self.losses.append(f"{path}.logicalTypeOptions.{key}")
+
+
+def _format(document: Mapping[str, Any], path: str) -> tuple[str, str]:
+    """Return the logical type of a property and its format: a key of FORMATS, if they have one."""
+    options = document.get("logicalTypeOptions") or {}
+    found = _mapping(options, f"{path}.logicalTypeOptions").get("format", "")
+    return str(document.get("logicalType")), str(found)
 
 
 # The types that a logical one may be, by how it is stored.
