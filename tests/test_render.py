@@ -507,11 +507,14 @@ def test_every_report_is_what_jenkins_and_gitlab_read(report: Report) -> None:
 
 
 def test_what_an_audit_found_is_an_error() -> None:
-    lies = (Lie("$.a", Code.NULL, "no null", "null"),)
+    lies = tuple(Lie(path, Code.NULL, "no null", "null") for path in ("$.a", "$.\n"))
     report = replace(FLIGHTS, checks=(), audit=Audit(0.5, 1, 10, lies))
     held_to_jenkins(report)
     (error,) = xml.fromstring(report.to_junit()).iter("error")
-    assert "$.a: null: proven no null, found null" in (error.text or "")
+    assert (error.text or "").splitlines()[1:] == [
+        "$.a: null: proven no null, found null",
+        r"$.\n: null: proven no null, found null",
+    ]
 
 
 @given(some.text())

@@ -54,7 +54,7 @@ def _seen(report: Report) -> xml.Element:
         message = verdict(report)
         lines = [message, *map(str, report.audit.lies)] if report.audit else [message]
         told = xml.SubElement(case, "error", {"type": "unsound", "message": message})
-        told.text = printable("\n".join(lines))
+        told.text = "\n".join(map(printable, lines))
     for violation in report.violations[sum(check.violated for check in report.checks) :]:
         # of the number of rows
         message = f"expected {violation.expected}, found {violation.observed}"
