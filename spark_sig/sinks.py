@@ -168,6 +168,11 @@ def _refuse_unwritable_local(path: str, what: str) -> None:
             raise ValueError("embedded null byte")
         if os.path.isdir(local):
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        if os.path.exists(local) and not os.path.isfile(local):
+            # a device or a pipe is written to: nothing is made beside it
+            if not os.access(local, os.W_OK):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+            return
         folder = Path(local).absolute().parent
         while not folder.exists():
             folder = folder.parent

@@ -26,6 +26,7 @@ from spark_sig import (
     Property,
     Report,
     Schema,
+    SignatureError,
     TensorSpec,
     __version__,
     validate,
@@ -35,6 +36,7 @@ from spark_sig.compile.arrow import to_arrow
 from spark_sig.compile.spark import to_spark
 from spark_sig.odcs import contract_document
 from spark_sig.signature import load_signature, write_atomically
+from spark_sig.sinks import refuse_unwritable
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -72,13 +74,15 @@ def run(*arguments: str, session: Any = None) -> tuple[int, str, str]:
 @pytest.mark.filterwarnings("default:the contract says more")
 def test_a_warning_is_one_line(tmp_path: Path) -> None:
     contract = contract_document(ModelSignature(Schema([ColSpec("long", "a")])))
-    contract["schema"][0]["properties"][0]["unique"] = True
+    contract["schema"][0]["properties"][0] |= {"unique": True, "logicalType": "number"}
+    contract["schema"][0]["properties"][0]["physicalType"] = "FLOAT(\n\x1b[31m)"
     place = tmp_path / "contract.json"
     place.write_text(json.dumps(contract))
     code, _, beside = run("show", str(place))
     assert code == 0
     [line] = beside.splitlines()
     assert line.startswith("warning: the contract says more than a signature: ")
+    assert r"FLOAT(\n\x1b[31m)" in line
 
 
 def test_a_signature_as_a_table(file: str) -> None:
@@ -214,6 +218,19 @@ def test_a_pipe_is_written_to_and_not_replaced(tmp_path: Path) -> None:
         os.close(reader)
     assert place.is_fifo()
     assert [one.name for one in tmp_path.iterdir()] == ["pipe"]
+
+
+def test_what_nothing_is_made_beside_needs_no_folder_that_can_be_written(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Few may write to /dev, and all to /dev/null."""
+    monkeypatch.setattr(os, "access", lambda path, _: path == str(tmp_path / "pipe"))
+    for name in ("pipe", "other"):
+        os.mkfifo(tmp_path / name)
+    refuse_unwritable(tmp_path / "pipe", "run")
+    for name in ("other", "report.json"):
+        with pytest.raises(SignatureError, match="Permission denied"):
+            refuse_unwritable(tmp_path / name, "run")
 
 
 # --- tables ---------------------------------------------------------------------------------------

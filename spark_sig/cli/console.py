@@ -15,6 +15,7 @@ from typing import Any
 from rich.console import Console
 
 from spark_sig.errors import SignatureError, SourceError
+from spark_sig.render.text import printable
 
 # What the process answers; see DESIGN, "Jobs".
 DONE, UNFINISHED, MISUSED, VIOLATIONS = 0, 1, 2, 3
@@ -47,7 +48,8 @@ def _warnings_told() -> Iterator[None]:
 
         def show(message: Warning | str, category: type[Warning], *rest: Any, **named: Any) -> None:
             if category is UserWarning:
-                note(f"warning: {message}")
+                # its names are those of a file that may be anybody's
+                note(f"warning: {printable(str(message))}")
             else:
                 usual(message, category, *rest, **named)
 
