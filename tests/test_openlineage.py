@@ -245,6 +245,19 @@ def test_rows_that_were_written_are_outputs() -> None:
     ] == [("s3://lake", "good", 90), ("hive://metastore:9083", "lake.bad", 10)]
 
 
+def test_of_what_nothing_decided_nothing_is_told() -> None:
+    """No row is read where a column is missing, and nobody knows of NULLs in others."""
+    gone = CheckResult("$.z", Code.MISSING_COLUMN, "long", None)
+    other = CheckResult(
+        "$.a", Code.NULL, "long (required)", 0, decided=(Decided(Rung.CATALYST, 0, 3),)
+    )
+    _, dataset = told(replace(REPORT, rows=Rows(), checks=(gone, other)))
+    facets = dataset["inputFacets"]
+    assert facets["dataQualityMetrics"]["columnMetrics"] == {}
+    told_of = [one.get("name") for one in facets["dataQualityAssertions"]["assertions"]]
+    assert told_of == [None, "$.z missing_column"]
+
+
 def test_tables_go_by_their_places_where_these_are_known() -> None:
     transfer = Transfer("run", "append", Written("lake.good", "g", 4, 100))
     end, _ = told(replace(REPORT, transfer=transfer), written={"lake.good": "s3a://lake/good"})

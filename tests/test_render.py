@@ -144,7 +144,8 @@ def test_what_statistics_refute_is_violated_by_some_rows() -> None:
     refuted = replace(
         null_check("a"), count=None, observed=("3 nulls",), decided=(Decided(Rung.STATS, 9, 2),)
     )
-    report = Report(SIGNATURE, "inputs", Policy(), TABLE, checks=(refuted, null_check("b")))
+    other = replace(null_check("b"), decided=(Decided(Rung.CATALYST, 0),))
+    report = Report(SIGNATURE, "inputs", Policy(), TABLE, checks=(refuted, other))
     text = report_text(report)
     assert "none read: statistics alone decide" in text
     assert re.search(r"\$\.a +null +long \(required\) +3 nulls +some$", text, re.M)
@@ -152,6 +153,12 @@ def test_what_statistics_refute_is_violated_by_some_rows() -> None:
     assert cases(report)["$.a null: long (required)"] == [
         ("failure", "violated by some rows, by statistics")
     ]
+    # of the other nobody knows
+    assert cases(report)["$.b null: long (required)"] == [
+        ("skipped", "not checked, as no row was read")
+    ]
+    (suite,) = xml.fromstring(report.to_junit())
+    assert suite.attrib["skipped"] == "1"
 
 
 def test_a_report_that_missed_rows() -> None:

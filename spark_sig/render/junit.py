@@ -12,9 +12,9 @@ from spark_sig.report import CheckResult, Report
 def report_junit(report: Report) -> str:
     """Return a report as a test suite: a case for each check, and one for the rows as a whole.
 
-    A check that is violated is a failure; rows that were not seen, and lies that an audit found,
-    are errors.  What is wrong stands in ``message``, which Jenkins shows, and in the text, which
-    GitLab does.
+    A check that is violated is a failure, one that nothing decided is skipped; rows that were not
+    seen, and lies that an audit found, are errors.  What is wrong stands in ``message``, which
+    Jenkins shows, and in the text, which GitLab does.
 
     Source: the schema that Jenkins' xUnit plugin publishes (``junit-10.xsd``).
 
@@ -30,7 +30,8 @@ def report_junit(report: Report) -> str:
         **{f"{kind}s": str(number) for kind, number in count.items()},
     }
     suites = xml.Element("testsuites", totals)
-    attributes = {**totals, "name": _name(report), "skipped": "0"}
+    skipped = sum(case.find("skipped") is not None for case in cases)
+    attributes = {**totals, "name": _name(report), "skipped": str(skipped)}
     suite = xml.SubElement(suites, "testsuite", attributes)
     properties = xml.SubElement(suite, "properties")
     for name, value in facts(report):
@@ -70,6 +71,8 @@ def _case(check: CheckResult, report: Report) -> xml.Element:
         lines = list(_told(check))
         message = {"type": str(check.code), "message": lines[0]}
         xml.SubElement(case, "failure", message).text = "\n".join(lines)
+    elif report.skipped(check):
+        xml.SubElement(case, "skipped", {"message": "not checked, as no row was read"})
     return case
 
 

@@ -57,6 +57,12 @@ class CheckResult:
         return max((part.rung for part in self.decided), key=_RUNGS.index)
 
     @property
+    def reached(self) -> bool:
+        """Whether anything decides it where no row is read."""
+        rows = any(part.rows for part in self.decided)
+        return self.count is None or rows or self.rung in _UNREAD
+
+    @property
     def proven(self) -> float:
         """The share of the rows that no scan was needed for."""
         rows = sum(part.rows for part in self.decided)

@@ -183,6 +183,10 @@ class Report:
         """Whether no row had to be counted, as types or statistics decide."""
         return any(check.count is None for check in self.checks)
 
+    def skipped(self, check: CheckResult) -> bool:
+        """Say whether nothing decided a check, as others gave the verdict and no row was read."""
+        return self.unread and not check.reached
+
     @property
     def remarks(self) -> tuple[str, ...]:
         """All remarks that do not change the verdict."""

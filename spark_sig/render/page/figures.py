@@ -151,7 +151,7 @@ def decisions(report: Report, check: CheckResult) -> Mapping[Rung, float]:
             if part.rows:
                 shares[part.rung] += part.rows / rows
         return shares
-    if report.unread and FAMILIES[check.rung] is not Family.PROVEN:
+    if report.skipped(check):
         return {}
     return {check.rung: 1.0}
 
