@@ -190,6 +190,7 @@ def test_what_the_locale_lacks_is_escaped(monkeypatch: pytest.MonkeyPatch, tmp_p
     assert all(json.dumps(name)[1:-1] in shown for name in names)
 
 
+@pytest.mark.slow
 def test_a_command_ends_as_it_would_where_nobody_reads_on(file: str, root: Path) -> None:
     """``spark-sig diff … | head -1``: the pipe is closed, the verdict is what it was."""
     end, start = os.pipe()
