@@ -150,10 +150,12 @@ def test_what_statistics_refute_is_violated_by_some_rows() -> None:
     assert "none read: statistics alone decide" in text
     assert re.search(r"\$\.a +null +long \(required\) +3 nulls +some$", text, re.M)
     assert "<td>some</td>" in report._repr_html_()
+    # of the other nobody knows
+    assert re.search(r"^How the checks were decided\n +1  .*\n +1  not at all, as no", text, re.M)
+    assert "<td></td><td>not checked</td>" in report._repr_html_()
     assert cases(report)["$.a null: long (required)"] == [
         ("failure", "violated by some rows, by statistics")
     ]
-    # of the other nobody knows
     assert cases(report)["$.b null: long (required)"] == [
         ("skipped", "not checked, as no row was read")
     ]

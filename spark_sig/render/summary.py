@@ -24,7 +24,7 @@ def report_summary(report: Report) -> str:
         whole = len(violated) + more
         parts.append(table(head, violated, "violations", total=whole))
     if report.checks:
-        rows = [_cells(check) for check in report.checks[:limit]]
+        rows = [_cells(report, check) for check in report.checks[:limit]]
         made = table(_HEAD, rows, total=len(report.checks))
         parts.append(fold(f"{len(report.checks):,} checks", made))
     if decided := rung_counts(report):
@@ -34,6 +34,8 @@ def report_summary(report: Report) -> str:
     return fragment(*parts)
 
 
-def _cells(check: CheckResult) -> tuple[str, ...]:
+def _cells(report: Report, check: CheckResult) -> tuple[str, ...]:
+    if report.skipped(check):
+        return check.path, check.code.value, check.expected, "", "not checked"
     rungs = dict.fromkeys(part.rung.value for part in check.decided)
     return check.path, check.code.value, check.expected, rows_of(check), ", ".join(rungs)

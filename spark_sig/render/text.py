@@ -211,11 +211,15 @@ def cell_text(cell: Cell) -> str:
 def rung_counts(report: Report) -> list[tuple[str, str]]:
     """Say how many checks each rung took part in, and for how much of the source."""
     if report.unread:
-        counted = Counter(check.rung for check in report.checks if check.count is not None)
+        counted = Counter[Rung]()
         for check in report.checks:
             if check.count is None:
                 counted[Rung.STATS if check.refuted else Rung.SCHEMA] += 1
-        return [(f"{counted[rung]:,}", DECIDED[rung]) for rung in Rung if counted[rung]]
+            elif not report.skipped(check):
+                counted[check.rung] += 1
+        found = [(f"{counted[rung]:,}", DECIDED[rung]) for rung in Rung if counted[rung]]
+        left = len(report.checks) - counted.total()
+        return [*found, (f"{left:,}", "not at all, as no row was read")] if left else found
     parts: dict[Rung, list[Decided]] = {}
     for check in report.checks:
         for part in check.decided:
