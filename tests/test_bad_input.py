@@ -27,6 +27,7 @@ from spark_sig import (
 )
 from spark_sig.cli import run_validate
 from spark_sig.errors import SourceError, ViolationError
+from spark_sig.settings.score import score_settings
 from spark_sig.settings.validate import validate_settings
 from tests.conftest import RAISED, spark_version
 
@@ -139,6 +140,17 @@ def test_a_configuration_that_cannot_be_read(
         validate_settings({}, str(tmp_path))
     with pytest.raises(SignatureError, match="null byte"):
         validate_settings({}, "a\0b")
+
+
+def test_the_file_of_a_job_serves_its_preflight(tmp_path: Path) -> None:
+    config = tmp_path / "score.yaml"
+    config.write_text("model: m\ntable: t\nout: o\nreport: r.json\nopenlineage: true\n")
+    assert score_settings({"preflight": True}, str(config)).preflight
+    with pytest.raises(SignatureError, match="report does not go with --preflight"):
+        score_settings({"preflight": True, "report": "r.json"}, str(config))
+    config.write_text("model: m\ntable: t\npreflight: true\nopenlineage: true\n")
+    with pytest.raises(SignatureError, match="openlineage does not go with --preflight"):
+        score_settings({}, str(config))
 
 
 def test_what_is_left_out_and_what_is_null_are_the_same(tmp_path: Path) -> None:

@@ -101,7 +101,8 @@ def score_settings(flags: Mapping[str, Any], config: str | None) -> ScoreSetting
     if "out" not in values and not values.get("preflight"):
         raise SignatureError("no out is given", path="out", remedy="give --out, or --preflight")
     if values.get("preflight"):
-        _refuse_idle(values)
+        # a file may be that of the whole job, which somebody tries beforehand
+        _refuse_idle(flags if flags.get("preflight") else values)
     if "max_violations" in values and "quarantine" not in values:
         raise SignatureError(
             "max_violations does not go without --quarantine", path="max_violations"
