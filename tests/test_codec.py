@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import sys
-import time
 
 import pytest
 from hypothesis import given
@@ -227,11 +226,10 @@ def test_the_deepest_type_that_is_written_reads_back() -> None:
         '[{"type": "long", "name": "' + "x" * 1_000_000 + '"',
     ],
 )
+@pytest.mark.timeout(120)  # in quadratic time it would take hours
 def test_hostile_text_is_refused_in_linear_time(text: str) -> None:
-    began = time.perf_counter()
     with pytest.raises(SignatureError):
         parse_json(text)
-    assert time.perf_counter() - began < 5
 
 
 def test_a_huge_document_is_refused_unread() -> None:

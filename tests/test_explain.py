@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -173,10 +172,8 @@ def test_2000_columns_fold() -> None:
     names = [f"column_{at}" for at in range(2_000)]
     signature = ModelSignature(inputs=Schema([ColSpec("long", name) for name in names]))
     source = pa.schema([(name, pa.int32()) for name in names])
-    start = time.perf_counter()
     found = signature.explain(source)
     pages = [found._repr_html_(), signature._repr_html_()]
-    assert time.perf_counter() - start < 20
     for html in pages:
         seen, folded = html.split("<details>")
         assert f"{2_000 - SEEN:,} more" in folded
