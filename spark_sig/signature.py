@@ -418,7 +418,8 @@ def read_bytes(path: Path, noun: str = "signature") -> bytes:
 def write_atomically(path: Path, content: bytes, noun: str = "signature") -> None:
     """Write a file under a temporary name beside it, then rename: whole, or not at all.
 
-    Devices and pipes (``/dev/null``, ``/dev/stdout``) are written to, and never replaced.
+    Devices and pipes (``/dev/null``) are written to, and never replaced; ``/dev/stdout`` is what
+    the output leads to, which may be a file.
 
     Args:
         path: the file.

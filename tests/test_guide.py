@@ -165,7 +165,11 @@ WORKSPACE = """
 import databricks.sdk
 from unittest.mock import MagicMock
 
-databricks.sdk.WorkspaceClient = lambda c=databricks.sdk.WorkspaceClient: MagicMock(spec=c)
+class Workspace(databricks.sdk.WorkspaceClient):  # a class, as DQX names it in types
+    def __new__(cls):
+        return MagicMock(spec=cls)
+
+databricks.sdk.WorkspaceClient = Workspace
 """
 
 
