@@ -48,7 +48,7 @@ class CheckResult:
 
     @property
     def refuted(self) -> bool:
-        """Whether statistics alone refute it: some row violates, and nobody counted how many."""
+        """Whether statistics alone refute it, as some row violates, and nobody counted how many."""
         return self.count is None and any(part.rung is not Rung.SCHEMA for part in self.decided)
 
     @property
