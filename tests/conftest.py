@@ -86,7 +86,7 @@ def root() -> Path:
 def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     """The one Spark session of the suite, with Delta, started by the first test that asks."""
     # here, not above: most tests need no Spark, and importing it takes a second
-    from jobs.session import build_session
+    from jobs.session import LOG4J, build_session
 
     folder = tmp_path_factory.mktemp("spark")
     session = build_session(
@@ -100,6 +100,9 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
             "spark.sql.sources.parallelPartitionDiscovery.parallelism": "2",
             "spark.sql.warehouse.dir": str(folder / "warehouse"),
             "spark.local.dir": str(folder),
+            # Each query is compiled anew and runs once: a second compiler only takes time from it.
+            "spark.driver.extraJavaOptions": f'-Dlog4j2.configurationFile="{LOG4J.as_uri()}" '
+            "-XX:TieredStopAtLevel=1",
         },
     )
     yield session

@@ -298,9 +298,8 @@ class _Reader:
         for key in _UNSAID:
             if document.get(key):
                 self.losses.append(f"{path}.{key}")
-        options = document.get("logicalTypeOptions") or {}
-        for key in _mapping(options, f"{path}.logicalTypeOptions"):
-            asked = _format(document, path)
+        asked = _format(document, path)
+        for key in document.get("logicalTypeOptions") or {}:
             if key != "format" or asked[1] not in _EXACT or asked not in FORMATS:
                 self.losses.append(f"{path}.logicalTypeOptions.{key}")
 

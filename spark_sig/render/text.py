@@ -213,10 +213,8 @@ def rung_counts(report: Report) -> list[tuple[str, str]]:
     if report.unread:
         counted = Counter[Rung]()
         for check in report.checks:
-            if check.count is None:
-                counted[Rung.STATS if check.refuted else Rung.SCHEMA] += 1
-            elif not report.skipped(check):
-                counted[check.rung] += 1
+            if not report.skipped(check):
+                counted[check.refuter or check.rung] += 1
         found = [(f"{counted[rung]:,}", DECIDED[rung]) for rung in Rung if counted[rung]]
         left = len(report.checks) - counted.total()
         return [*found, (f"{left:,}", "not at all, as no row was read")] if left else found

@@ -47,9 +47,17 @@ class CheckResult:
         return self.count is None or self.count > 0
 
     @property
+    def refuter(self) -> Rung | None:
+        """What refutes it without a count of rows, types or statistics; None where rows count."""
+        if self.count is not None:
+            return None
+        types = all(part.rung is Rung.SCHEMA for part in self.decided)
+        return Rung.SCHEMA if types else Rung.STATS
+
+    @property
     def refuted(self) -> bool:
         """Whether statistics alone refute it, as some row violates, and nobody counted how many."""
-        return self.count is None and any(part.rung is not Rung.SCHEMA for part in self.decided)
+        return self.refuter is Rung.STATS
 
     @property
     def rung(self) -> Rung:

@@ -103,11 +103,11 @@ def score_settings(flags: Mapping[str, Any], config: str | None) -> ScoreSetting
     if values.get("preflight"):
         # a file may be that of the whole job, which somebody tries beforehand
         _refuse_idle(flags if flags.get("preflight") else values)
-    if "max_violations" in values and "quarantine" not in values:
-        raise SignatureError(
-            "max_violations does not go without --quarantine", path="max_violations"
-        )
     if "max_violations" in values:
+        if "quarantine" not in values:
+            raise SignatureError(
+                "max_violations does not go without --quarantine", path="max_violations"
+            )
         Limit.of(values["max_violations"])
     return ScoreSettings(policy=policy, **values)
 

@@ -143,8 +143,8 @@ def decisions(report: Report, check: CheckResult) -> Mapping[Rung, float]:
 
     Nothing did where types or statistics of other checks gave the verdict first.
     """
-    if check.count is None:
-        return {Rung.STATS if check.refuted else Rung.SCHEMA: 1.0}
+    if check.refuter is not None:
+        return {check.refuter: 1.0}
     if rows := sum(part.rows for part in check.decided):
         shares = dict.fromkeys((part.rung for part in check.decided if part.rows), 0.0)
         for part in check.decided:

@@ -113,9 +113,10 @@ def _row(report: Report, field: Field) -> Element:
 
 def _hit(report: Report, field: Field, hit: Hit) -> Element:
     total = report.rows.total
-    number = "the whole source" if hit.count is None else count_of(hit.count, "row")
-    if hit.refuted:
-        number = "some rows"
+    if hit.count is not None:
+        number = count_of(hit.count, "row")
+    else:
+        number = "some rows" if hit.refuted else "the whole source"
     share = hit.share(total)
     told = percent(share) if hit.count is not None and total else ""
     expected = hit.expected if len(field.expected) > 1 else ""
