@@ -485,8 +485,6 @@ def doubled(frame: Any, params: Any) -> Any:
 def test_score_tells_a_file(spark: SparkSession, tmp_path: Path) -> None:
     """The tables are called what they are called where they are read: one lineage, not two."""
     pytest.importorskip("mlflow")
-    from tests.mlflow_models import save_function
-
     signature = ModelSignature(
         Schema([ColSpec("double", "a")]),
         Schema([ColSpec("double", "twice")]),
@@ -494,6 +492,8 @@ def test_score_tells_a_file(spark: SparkSession, tmp_path: Path) -> None:
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # MLflow's advice
+        from tests.mlflow_models import save_function
+
         model = save_function(tmp_path / "model", doubled, signature)
     schema = "told_scores"
     spark.sql(f"CREATE DATABASE {schema} LOCATION '{tmp_path / 'lake'}'")
