@@ -490,8 +490,9 @@ def test_score_tells_a_file(spark: SparkSession, tmp_path: Path) -> None:
         Schema([ColSpec("double", "twice")]),
         ParamSchema([ParamSpec("fails", "boolean", False)]),
     )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # MLflow's advice
+    # MLflow's advice; some of it is shown whatever filters say
+    with warnings.catch_warnings(record=True):
+        warnings.simplefilter("ignore")
         from tests.mlflow_models import save_function
 
         model = save_function(tmp_path / "model", doubled, signature)
