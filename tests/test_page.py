@@ -307,6 +307,15 @@ def test_what_statistics_refute_is_violated_by_some_rows_and_not_by_all() -> Non
     [hit] = read_page(report.to_html()).of("hit")
     assert hit.all("strong")[0].text == "some rows"
     assert float(hit.all("rect")[0].attributes["width"].rstrip("%")) < 2
+    assert "of 1 checked" in [one.text for one in read_page(report.to_html()).of("remark")]
+
+
+def test_the_map_says_no_number_of_rows_where_nobody_has_counted() -> None:
+    report, _ = KINDS["statistics"]
+    _, other = report.checks
+    others = [replace(other, path=f"$.a{at}") for at in range(30)]
+    legend = read_page(replace(report, checks=(REFUTED, *others)).to_html()).of("wide")[0].all("li")
+    assert [one.text for one in legend] == ["no violation known30", "some rows, by statistics1"]
 
 
 def test_fields_that_types_settle_are_fields_too() -> None:

@@ -38,6 +38,8 @@ _LEGEND = (
     "more than 10% of the rows",
     "all rows, or the type",
 )
+# What the first two mean where no row was read: nobody has counted.
+_UNCOUNTED = ("no violation known", "some rows, by statistics")
 
 _WORTH: dict[Family, str] = {
     Family.PROVEN: "no row read",
@@ -138,7 +140,8 @@ def _map(report: Report, fields: Sequence[Field]) -> Iterator[Element]:
     order = {path: at for at, path in enumerate(dict.fromkeys(c.path for c in report.checks))}
     placed = sorted(fields, key=lambda field: order.get(field.path, len(order)))
     levels = [_level(field, report.rows.total) for field in placed]
-    counted = [(text, levels.count(at)) for at, text in enumerate(_LEGEND)]
+    named = (*_UNCOUNTED, *_LEGEND[2:]) if report.unread else _LEGEND
+    counted = [(text, levels.count(at)) for at, text in enumerate(named)]
     told = ", ".join(f"{text}: {count_of(count, 'field')}" for text, count in counted if count)
     legend = [
         el("li", swatch(f"level-{at}"), el("span", text), el("strong", f"{count:,}"))
