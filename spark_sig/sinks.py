@@ -173,7 +173,8 @@ def _refuse_unwritable_local(path: str, what: str) -> None:
             if not os.access(local, os.W_OK):
                 raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
             return
-        folder = Path(local).absolute().parent
+        # a link stays one: what it leads to is replaced
+        folder = Path(os.path.realpath(local)).parent
         while not folder.exists():
             folder = folder.parent
         if not folder.is_dir():

@@ -234,6 +234,21 @@ def test_what_nothing_is_made_beside_needs_no_folder_that_can_be_written(
             refuse_unwritable(tmp_path / name, "run")
 
 
+def test_a_link_is_written_where_it_leads_to(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """So is /dev/stdout, where the output goes to a file."""
+    for name in ("open", "closed"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "report.json").touch()
+    (tmp_path / "closed" / "link").symlink_to(tmp_path / "open" / "report.json")
+    (tmp_path / "open" / "link").symlink_to(tmp_path / "closed" / "report.json")
+    monkeypatch.setattr(os, "access", lambda path, _: Path(path) == tmp_path / "open")
+    refuse_unwritable(tmp_path / "closed" / "link", "run")
+    with pytest.raises(SignatureError, match="Permission denied"):
+        refuse_unwritable(tmp_path / "open" / "link", "run")
+
+
 # --- tables ---------------------------------------------------------------------------------------
 
 
