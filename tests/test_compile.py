@@ -663,7 +663,7 @@ def test_arrow_types_for_plans_are_nullable_throughout() -> None:
 
 
 def test_two_thousand_columns_cost_a_few_calls_each() -> None:
-    """Calls are counted, as no clock is to be trusted: to read each type's JSON takes far more."""
+    """Calls are counted, as no clock is to be trusted: to write each type's JSON takes more."""
     kinds = [st.LongType(), st.StringType(), st.DecimalType(10, 2), st.ArrayType(st.FloatType())]
     source = st.StructType([st.StructField(f"c{i}", kinds[i % 4]) for i in range(2_000)])
     source_schema(source)
@@ -678,7 +678,7 @@ def test_two_thousand_columns_cost_a_few_calls_each() -> None:
         source_schema(source)
     finally:
         sys.setprofile(None)
-    assert calls < 20 * 2_000
+    assert calls < 10 * 2_000
 
 
 def test_compiling_loads_no_machine_learning() -> None:
