@@ -31,6 +31,7 @@ from spark_sig.gate import proofs, prove
 from spark_sig.kernels.footers import FOOTER
 from spark_sig.plan import Rung
 from spark_sig.planner import plan_enforcement
+from spark_sig.report import Decided
 from spark_sig.stats import Claim
 from tests.conftest import RAISED
 from tests.test_statistics import copy
@@ -373,12 +374,18 @@ def test_a_refutation_ends_a_hasty_check_without_a_row_read(
     spark: SparkSession, tmp_path: Path
 ) -> None:
     path = tmp_path / "t"
-    frame = spark.range(0, 10, 1, 2).selectExpr("IF(id = 5, NULL, id) AS a", "id AS b")
-    frame.write.format("delta").save(str(path))
+    frame = spark.range(0, 10, 1, 2).selectExpr("IF(id = 5, NULL, id) AS a", "id AS b", "id AS c")
+    writer = frame.write.format("delta").option("delta.dataSkippingNumIndexedCols", "2")
+    writer.save(str(path))
     for file in path.glob("*.parquet"):
         file.unlink()
-    wanted = ModelSignature(inputs=Schema([ColSpec("long", "a"), ColSpec("long", "b")]))
+    wanted = ModelSignature(inputs=Schema([ColSpec("long", name) for name in "abc"]))
     report = validate(path, wanted, fail_fast=True)
+    assert [check.reached for check in report.checks] == [True, True, False]
+    assert [check.decided for check in report.checks][:2] == [
+        (Decided(Rung.STATS, 5, 1),),
+        (Decided(Rung.STATS, 10, 2),),
+    ]
     assert [(v.path, v.code.value, v.observed) for v in report.violations] == [
         ("$.a", "null", "null")
     ]

@@ -141,11 +141,17 @@ class Proofs:
         return self.plan._replace(checks=tuple(checks))
 
     def refutations(self, refuted: Iterable[int]) -> dict[int, tuple[Decided, ...]]:
-        """Return what decides the checks that statistics refute."""
-        found: dict[int, tuple[Decided, ...]] = {}
+        """Return what decides the checks that statistics refute, and those proven in all files."""
+        groups = self.groups or ()
+        whole = self.decided(sum(group.rows for group in groups)) or {}
+        found = {
+            check: whole[check]
+            for at, check in enumerate(self.checks)
+            if all(group.proof(at).decided for group in groups)
+        }
         for check in refuted:
             at = self.checks.index(check)
-            mine = [g for g in self.groups or () if g.proof(at) is Proof.REFUTED]
+            mine = [group for group in groups if group.proof(at) is Proof.REFUTED]
             rows, files = sum(g.rows for g in mine), sum(g.files for g in mine)
             found[check] = (Decided(Rung.STATS, rows, files),)
         return found
