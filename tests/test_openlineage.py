@@ -254,8 +254,9 @@ def test_of_what_nothing_decided_nothing_is_told() -> None:
     _, dataset = told(replace(REPORT, rows=Rows(), checks=(gone, other)))
     facets = dataset["inputFacets"]
     assert facets["dataQualityMetrics"]["columnMetrics"] == {}
-    told_of = [one.get("name") for one in facets["dataQualityAssertions"]["assertions"]]
-    assert told_of == [None, "$.z missing_column"]
+    complete, *others = facets["dataQualityAssertions"]["assertions"]
+    assert complete["description"] == "no row was needed"
+    assert [one["name"] for one in others] == ["$.z missing_column"]
 
 
 def test_tables_go_by_their_places_where_these_are_known() -> None:
