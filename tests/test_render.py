@@ -159,8 +159,9 @@ def test_what_statistics_refute_is_violated_by_some_rows() -> None:
     assert cases(report)["$.b null: long (required)"] == [
         ("skipped", "not checked, as no row was read")
     ]
+    assert cases(report)["rows"] == [("skipped", "no row was needed")]
     (suite,) = xml.fromstring(report.to_junit())
-    assert suite.attrib["skipped"] == "1"
+    assert suite.attrib["skipped"] == "2"
 
 
 def test_a_report_that_missed_rows() -> None:

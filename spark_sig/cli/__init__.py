@@ -57,7 +57,10 @@ def _version(asked: bool) -> None:
 @app.callback()
 def program(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Say which it is.")
+        bool,
+        typer.Option(
+            "--version", callback=_version, is_eager=True, help="Say which release this is."
+        ),
     ] = False,
 ) -> None:
     """Hold every row of every partition to a model signature, or infer one from them."""

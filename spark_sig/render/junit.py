@@ -12,9 +12,10 @@ from spark_sig.report import CheckResult, Report
 def report_junit(report: Report) -> str:
     """Return a report as a test suite: a case for each check, and one for the rows as a whole.
 
-    A check that is violated is a failure, one that nothing decided is skipped; rows that were not
-    seen, and lies that an audit found, are errors.  What is wrong stands in ``message``, which
-    Jenkins shows, and in the text, which GitLab does.
+    A check that is violated is a failure; one that nothing decided is skipped, and so are the
+    rows where the verdict needed none; rows that were not seen, and lies that an audit found, are
+    errors.  What is wrong stands in ``message``, which Jenkins shows, and in the text, which
+    GitLab does.
 
     Source: the schema that Jenkins' xUnit plugin publishes (``junit-10.xsd``).
 
@@ -61,6 +62,8 @@ def _seen(report: Report) -> xml.Element:
         message = f"expected {violation.expected}, found {violation.observed}"
         told = xml.SubElement(case, "failure", {"type": str(violation.code), "message": message})
         told.text = message
+    if report.unread and report.sound:
+        xml.SubElement(case, "skipped", {"message": "no row was needed"})
     return case
 
 
