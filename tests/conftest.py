@@ -51,9 +51,21 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Keep some of the files where ``SPARK_SIG_PART`` says so: 1/2 and 2/2 together are all."""
-    if not (part := os.environ.get("SPARK_SIG_PART")):
-        return
+    """Keep some of the files, and turn their order, where the environment says so."""
+    if part := os.environ.get("SPARK_SIG_PART"):
+        _keep_part(part, config, items)
+    if turn := os.environ.get("SPARK_SIG_TURN"):
+        _turn(int(turn), items)
+
+
+def _turn(by: int, items: list[pytest.Item]) -> None:
+    """Begin with another file, so that a run whose time is up leaves other tests out each time."""
+    if files := list(dict.fromkeys(item.path for item in items)):
+        items.sort(key=lambda item: (files.index(item.path) - by) % len(files))
+
+
+def _keep_part(part: str, config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keep one part of the files: 1/2 and 2/2 together are all."""
     at, parts = map(int, part.split("/"))
     # What meets Spark takes the time: each file, the largest first, goes to the part with least.
     sizes = Counter(item.path for item in items if "spark" in getattr(item, "fixturenames", ()))
@@ -86,7 +98,7 @@ def root() -> Path:
 def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     """The one Spark session of the suite, with Delta, started by the first test that asks."""
     # here, not above: most tests need no Spark, and importing it takes a second
-    from jobs.session import LOG4J, build_session
+    from jobs.session import build_session
 
     folder = tmp_path_factory.mktemp("spark")
     session = build_session(
@@ -100,9 +112,6 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
             "spark.sql.sources.parallelPartitionDiscovery.parallelism": "2",
             "spark.sql.warehouse.dir": str(folder / "warehouse"),
             "spark.local.dir": str(folder),
-            # Each query is compiled anew and runs once: a second compiler only takes time from it.
-            "spark.driver.extraJavaOptions": f'-Dlog4j2.configurationFile="{LOG4J.as_uri()}" '
-            "-XX:TieredStopAtLevel=1",
         },
     )
     yield session

@@ -94,6 +94,7 @@ def test_the_quarantine_keeps_the_row_and_says_why(tables: Tables) -> None:
         }
 
 
+@pytest.mark.slow
 def test_a_run_that_is_repeated_writes_nothing(tables: Tables) -> None:
     first, second = tables.run(), tables.run()
     (remark,) = second.warnings
@@ -148,9 +149,8 @@ def test_no_row_of_a_frame_that_changes_falls_between_the_tables(tables: Tables)
     assert sorted(good + bad) == sorted([*range(1_000), *range(1_000)])
 
 
-@pytest.mark.parametrize(
-    "commits", [*(pytest.param(at, marks=pytest.mark.slow) for at in (0, 1)), 2]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("commits", [0, 1, 2])
 def test_a_run_of_a_frame_that_broke_off_ends_with_the_rows_that_it_had_begun_with(
     tables: Tables, monkeypatch: pytest.MonkeyPatch, commits: int
 ) -> None:
@@ -625,8 +625,9 @@ def test_what_is_no_number_of_violations_is_refused(tables: Tables, most: Any) -
         tables.run(max_violations=most)
 
 
-@pytest.mark.parametrize("data", ["table", slow("frame")])
-@pytest.mark.parametrize("columns", ["b INT, t STRING", slow("b INT, t VARCHAR(2)")])
+@pytest.mark.slow
+@pytest.mark.parametrize("data", ["table", "frame"])
+@pytest.mark.parametrize("columns", ["b INT, t STRING", "b INT, t VARCHAR(2)"])
 def test_rows_that_a_target_does_not_take_are_refused_before_anything_is_written(
     tables: Tables, columns: str, data: str
 ) -> None:
@@ -730,6 +731,7 @@ PARTED = ModelSignature(
 )
 
 
+@pytest.mark.slow
 def test_partitions_of_the_source_are_replaced_in_both_tables(
     tables: Tables, tmp_path: Path
 ) -> None:

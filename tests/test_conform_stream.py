@@ -60,6 +60,7 @@ def stream(spark: SparkSession, tmp_path: Path) -> Stream:
     return Stream(spark, tmp_path)
 
 
+@pytest.mark.slow
 def test_every_row_of_every_batch_goes_to_one_of_two_tables(stream: Stream) -> None:
     stream.go()
     stream.add(20, 40)

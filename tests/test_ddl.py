@@ -176,6 +176,7 @@ def test_they_refuse_the_rows_that_violate_and_no_others(
     assert {True, False} == set(fits)
 
 
+@pytest.mark.slow
 def test_a_row_that_is_there_and_violates_is_told(spark: SparkSession, tmp_path: Path) -> None:
     table = made(spark, tmp_path / "t")
     added(spark, tmp_path / "t", GOOD | {"a b": 2**31 + 12345})
@@ -194,6 +195,7 @@ def simple(spark: SparkSession, folder: Path, columns: str = "a BIGINT, b DOUBLE
     return str(folder)
 
 
+@pytest.mark.slow
 def test_what_others_imply_is_there_and_what_nothing_asks_for_is_stale(
     spark: SparkSession, tmp_path: Path
 ) -> None:

@@ -370,7 +370,7 @@ def test_every_read_is_of_one_version(
     assert f"at version {version}" in report.to_text()
 
 
-@pytest.mark.parametrize("vectors", ["true", "false"])
+@pytest.mark.parametrize("vectors", [pytest.param("true", marks=pytest.mark.slow), "false"])
 def test_deleted_rows_do_not_count(spark: SparkSession, tmp_path: Path, vectors: str) -> None:
     path = str(tmp_path / "t")
     frame = spark.range(0, 100, 1, 2).selectExpr("IF(id % 2 = 0, NULL, id) AS a", "id")

@@ -303,6 +303,7 @@ def test_statistics_and_scans_agree(
 # --- own data conforms ---------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_table_conforms_to_what_was_inferred_from_it(
     spark: SparkSession, tmp_path: Path
 ) -> None:

@@ -107,6 +107,7 @@ def test_facts_come_back_as_they_were_recorded(spark: SparkSession, ledger: Ledg
     assert held(open_ledger(spark, ledger.path)) == sorted(found)
 
 
+@pytest.mark.slow
 def test_facts_of_another_key_are_not_seen(spark: SparkSession, ledger: Ledger) -> None:
     ledger.record(KEY, files(spark, ("a", "", "1")))
     others = []
@@ -156,6 +157,7 @@ def test_what_a_caller_knows_is_not_read_again(
     assert held(ledger) == [("a", "", "11"), ("b", "", "11")]
 
 
+@pytest.mark.slow
 def test_of_several_masks_the_best_is_taken(spark: SparkSession, ledger: Ledger) -> None:
     masks = "0110", "1000", "0111", "1010", "0000"
     # as two jobs write them that do not see each other

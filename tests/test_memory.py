@@ -100,6 +100,7 @@ def test_a_violation_in_a_new_file_is_found_and_never_remembered(table: Table) -
         assert parts(report) == {Rung.LEDGER: (20, 2), Rung.ARROW: (10, 1)}
 
 
+@pytest.mark.slow
 def test_other_checks_of_a_file_that_violates_one_are_remembered(table: Table) -> None:
     table.append(null=True)
     first, second = table.check(stats=False), table.check(stats=False)
@@ -206,6 +207,7 @@ def test_another_signature_or_policy_knows_nothing(table: Table, other: dict[str
     assert all(Rung.LEDGER not in parts(report, check.path) for check in report.checks)
 
 
+@pytest.mark.slow
 def test_choices_of_the_report_do_not_matter(table: Table) -> None:
     table.check()
     report = table.check(policy=Policy(examples=1, on_violation="tag"))
@@ -262,6 +264,7 @@ def test_files_of_many_patterns_are_all_remembered(spark: SparkSession, tmp_path
     assert parts(second, "$.l[*]").get(Rung.LEDGER, (0, 0))[1] == 20
 
 
+@pytest.mark.slow
 def test_rows_that_nobody_counted_do_not_stand_for_rows_that_are_missing(
     spark: SparkSession, table: Table
 ) -> None:

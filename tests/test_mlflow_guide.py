@@ -81,6 +81,7 @@ BY_HAND = ModelSignature(
 )
 
 
+@pytest.mark.slow
 def test_a_signature_from_the_first_row(spark: SparkSession, iris: Any) -> None:
     """The example is the data's first row; MLflow infers the signature from it."""
     frame, _, model = iris

@@ -483,6 +483,7 @@ def doubled(frame: Any, params: Any) -> Any:
     return [None if a > 100 else a * 2.0 for a in frame["a"]]
 
 
+@pytest.mark.slow
 def test_score_tells_a_file(spark: SparkSession, tmp_path: Path) -> None:
     """The tables are called what they are called where they are read: one lineage, not two."""
     pytest.importorskip("mlflow")

@@ -85,9 +85,8 @@ def dirty_table(spark: SparkSession, path: Path, **options: str) -> Path:
     return path
 
 
-@pytest.mark.parametrize(
-    "action", ["delete", *(pytest.param(a, marks=pytest.mark.slow) for a in ("update", "merge"))]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("action", ["delete", "update", "merge"])
 def test_deletion_vectors(spark: SparkSession, tmp_path: Path, action: str) -> None:
     path = dirty_table(spark, tmp_path / "t", **VECTORS)
     one = signature(("id", "integer", True), ("a", "long", True), ("b", "integer", True))
@@ -844,7 +843,7 @@ def test_constraints_come_and_go(spark: SparkSession, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["STRING", "BINARY"])
-@pytest.mark.parametrize("rule", ["declared", "constraint"])
+@pytest.mark.parametrize("rule", [pytest.param("declared", marks=pytest.mark.slow), "constraint"])
 def test_partitions_make_null_of_what_was_none_when_it_was_held_to_the_table_s_rules(
     spark: SparkSession, tmp_path: Path, kind: str, rule: str
 ) -> None:

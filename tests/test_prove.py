@@ -410,6 +410,7 @@ def test_a_constraint_proves_what_statistics_do_not_cover(
     assert (off == report, rungs(off)) == (True, {"$.a": {Rung.CATALYST}})
 
 
+@pytest.mark.slow
 def test_a_version_whose_deletion_vectors_may_be_gone_is_opened(
     spark: SparkSession, tmp_path: Path
 ) -> None:

@@ -113,7 +113,8 @@ def test_rows_of_some_runs_alone(tables: Tables) -> None:
     assert held(tables)[1] == sorted(ending(LARGE, (0, 20), (0, 40)))
 
 
-@pytest.mark.parametrize("commits", [slow(0), slow(1), 2])
+@pytest.mark.slow
+@pytest.mark.parametrize("commits", [0, 1, 2])
 def test_a_call_that_broke_off_is_finished_by_the_next_one(
     tables: Tables, monkeypatch: pytest.MonkeyPatch, commits: int
 ) -> None:

@@ -107,6 +107,7 @@ def test_errors_of_delta_s_own_are_explained(spark: SparkSession) -> None:
     assert str(found) == "no row can be written: files were added"
 
 
+@pytest.mark.slow
 def test_a_quarantine_has_the_row_and_no_value_beside_it(spark: SparkSession, table: Path) -> None:
     good, bad = table.parent / "good", table.parent / "bad"
     conform(table, WANTED, policy=Policy(casts="lossless"), conformed=good, quarantine=bad)
@@ -137,6 +138,7 @@ NAMES = [
 ]
 
 
+@pytest.mark.slow
 def test_names_are_quoted_wherever_they_are(spark: SparkSession, tmp_path: Path) -> None:
     from pyspark.sql import functions as F
 

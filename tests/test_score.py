@@ -79,6 +79,7 @@ def column(frame: DataFrame, name: str = "prediction") -> list[Any]:
     return [row[name] for row in frame.select(name).collect()]
 
 
+@pytest.mark.slow
 def test_a_sklearn_model_scores_every_row(spark: SparkSession, tmp_path: Path) -> None:
     frame, target = datasets.load_iris(return_X_y=True, as_frame=True)
     model = LogisticRegression(max_iter=500).fit(frame, target)

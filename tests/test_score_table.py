@@ -194,6 +194,7 @@ def test_a_run_of_an_older_version_is_finished_first(
     assert places.ids(places.out) == sorted([*older, *older, *newer])
 
 
+@pytest.mark.slow
 def test_predictions_that_violate_keep_all_from_being_written(places: Places) -> None:
     report = places.fill().score(params={"every": 10})
     assert (report.conforms, report.rows.violating) == (False, 3)
@@ -210,7 +211,8 @@ def test_predictions_are_among_what_was_checked(places: Places) -> None:
         assert check.decided == (Decided(Rung.ARROW, 30),)
 
 
-@pytest.mark.parametrize("commits", [slow(None), slow(1), 2])
+@pytest.mark.slow
+@pytest.mark.parametrize("commits", [None, 1, 2])
 def test_a_model_that_does_not_say_the_same_twice(
     spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, commits: int | None
 ) -> None:
@@ -340,7 +342,8 @@ def test_a_run_of_another_version_is_not_repeated_unseen(places: Places) -> None
     assert len(places.rows(places.out)) == 30
 
 
-@pytest.mark.parametrize("commits", [2, slow(3)])
+@pytest.mark.slow
+@pytest.mark.parametrize("commits", [2, 3])
 def test_a_run_whose_source_is_gone(
     places: Places, monkeypatch: pytest.MonkeyPatch, commits: int
 ) -> None:
@@ -433,6 +436,7 @@ def test_the_ledger_remembers_the_inputs(places: Places, tmp_path: Path) -> None
 # --- the command ----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_command(places: Places, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     places.fill(null=True)
     flags = {"model": places.model, "table": places.source, "out": places.out}

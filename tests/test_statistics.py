@@ -178,6 +178,7 @@ def test_files_without_statistics_leave_it_open(spark: SparkSession, tmp_path: P
     }
 
 
+@pytest.mark.slow
 def test_columns_that_no_statistics_cover(spark: SparkSession, tmp_path: Path) -> None:
     wide = rows(spark, *[f"id AS c{at}" for at in range(40)])
     write(wide, tmp_path / "wide")
@@ -643,6 +644,7 @@ def test_a_checkpoint_without_json_statistics(
     )
 
 
+@pytest.mark.slow
 def test_a_shallow_clone(spark: SparkSession, two_files: Path, tmp_path: Path) -> None:
     path = tmp_path / "t"
     spark.sql(f"CREATE TABLE delta.`{path}` SHALLOW CLONE delta.`{two_files}`")

@@ -484,6 +484,7 @@ def test_columns_that_are_called_as_elements_are_believed_of_spark_alone(
     assert (report.conforms, report.evidence.files_read) == (True, 0)
 
 
+@pytest.mark.slow
 def test_older_files_of_a_table_that_was_none_else_are_believed(
     spark: SparkSession, tmp_path: Path
 ) -> None:
