@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import uuid
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -42,21 +43,24 @@ def tracking(folder: Path, uri: str = "") -> Iterator[Any]:
         mlflow.set_registry_uri(before[1])
 
 
-class Called(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
-    """A model of a function, which also notes each time that it is loaded."""
+# What MLflow advises of a class, too; it has that shown whatever filters say.
+with warnings.catch_warnings(record=True):
 
-    def __init__(self, function: Callable[..., Any], log: str = "") -> None:
-        self.function = function
-        self.log = log
+    class Called(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
+        """A model of a function, which also notes each time that it is loaded."""
 
-    def load_context(self, context: Any) -> None:
-        if self.log:
-            with open(self.log, "a") as file:
-                file.write(f"{os.getpid()}\n")
+        def __init__(self, function: Callable[..., Any], log: str = "") -> None:
+            self.function = function
+            self.log = log
 
-    # MLflow takes annotations for a signature
-    def predict(self, context, model_input, params=None):
-        return self.function(model_input, params)
+        def load_context(self, context: Any) -> None:
+            if self.log:
+                with open(self.log, "a") as file:
+                    file.write(f"{os.getpid()}\n")
+
+        # MLflow takes annotations for a signature
+        def predict(self, context, model_input, params=None):
+            return self.function(model_input, params)
 
 
 def save_function(
