@@ -434,6 +434,7 @@ def test_report_emit(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert (code, wrong.count("\n")) == (2, 1)
 
 
+@pytest.mark.slow
 def test_validate_tells_a_server(
     spark: SparkSession, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

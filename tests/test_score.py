@@ -384,6 +384,7 @@ def test_predictions_of_another_length_within_a_row_are_tagged(gaps: DataFrame, 
     assert found == [[], [1.0], [1.0, 1.0]]
 
 
+@pytest.mark.slow
 def test_the_verdict_does_not_depend_on_batches(spark: SparkSession, save: Save) -> None:
     """NULL in rows 9, 10 and 29,999: MLflow's sample misses two, its batches the row."""
     model = save(doubled, LONG, DOUBLE)

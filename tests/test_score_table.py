@@ -97,6 +97,7 @@ def places(spark: SparkSession, tmp_path: Path) -> Places:
     return Places(spark, tmp_path)
 
 
+@pytest.mark.slow
 def test_a_table_that_conforms_is_scored_once(places: Places) -> None:
     places.fill()
     report = places.score()
