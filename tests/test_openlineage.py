@@ -488,16 +488,15 @@ def doubled(frame: Any, params: Any) -> Any:
 def test_score_tells_a_file(spark: SparkSession, tmp_path: Path) -> None:
     """The tables are called what they are called where they are read: one lineage, not two."""
     pytest.importorskip("mlflow")
+    from tests.mlflow_models import save_function
+
     signature = ModelSignature(
         Schema([ColSpec("double", "a")]),
         Schema([ColSpec("double", "twice")]),
         ParamSchema([ParamSpec("fails", "boolean", False)]),
     )
-    # MLflow's advice; some of it is shown whatever filters say
-    with warnings.catch_warnings(record=True):
-        warnings.simplefilter("ignore")
-        from tests.mlflow_models import save_function
-
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # MLflow's advice
         model = save_function(tmp_path / "model", doubled, signature)
     schema = "told_scores"
     spark.sql(f"CREATE DATABASE {schema} LOCATION '{tmp_path / 'lake'}'")
